@@ -1,0 +1,2 @@
+//! The `rkafka` binary.
+fn main() {}
