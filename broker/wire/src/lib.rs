@@ -1,1 +1,43 @@
-//! Frames.
+//! Kafka frames: what a broker reads from and writes to a socket, and the guards around decoding.
+//!
+//! ```text
+//! frame.rs          4-byte size prefix, judged before anything is allocated
+//! header.rs         request header v0, v1, v2
+//! schema/           the shape of every request, one file a family
+//! walk.rs           walks a request's body by its schema: bounds, and the memory decoding will take
+//! apis.rs           the table: API key, request, response, schema
+//! request.rs        checked body → typed request; records stay slices of the frame
+//! versions.rs       which versions are served, and what ApiVersions says of it
+//! response.rs       answer → ordered parts: encoded bytes and opaque file ranges
+//! fetch.rs          Fetch answers, written without touching records
+//! newer.rs          versions of Kafka 4.3 that kafka-protocol does not know
+//! client.rs         the other direction: requests out, answers in
+//! error_code.rs     the protocol's error numbers
+//! error.rs          what can be wrong with a frame
+//! ```
+//!
+//! **Architecture invariants.** `kafka-protocol` never decodes a request that was not walked first: it
+//! reserves memory for whatever length a peer claims (20 bytes are enough to abort the process).
+//! Record bytes are neither copied nor looked at. No I/O, no async, no clock.
+
+#![forbid(unsafe_code)]
+
+pub mod apis;
+pub mod client;
+pub mod error;
+pub mod error_code;
+pub mod frame;
+pub mod header;
+pub mod request;
+pub mod response;
+pub mod versions;
+
+pub use error::WireError;
+pub use error_code::ErrorCode;
+pub use header::RequestHeader;
+pub use request::{Checked, Limits, Request, check, decode};
+pub use response::{FilePart, Part, Response};
+pub use versions::{ServedApis, Support};
+
+pub use kafka_protocol::messages::{self, ApiKey};
+pub use kafka_protocol::protocol::{StrBytes, VersionRange};

@@ -1,0 +1,120 @@
+//! The request header: v0 (never sent to rkafka), v1 with the client id, v2 with tagged fields (KIP-482).
+//!
+//! ```text
+//! api_key i16 | api_version i16 | correlation_id i32 | client_id nullable string (i16 length, also in v2)
+//! v2 only: tagged fields = unsigned varint count, then per field tag, size, bytes
+//! ```
+//! `kafka-protocol`'s own reader panics on frames below four bytes, so it is not used.
+
+use bytes::{Buf, Bytes};
+use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::StrBytes;
+
+use crate::WireError;
+use crate::versions::decodable;
+
+/// What every request begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestHeader {
+    /// Which request.
+    pub api_key: ApiKey,
+    /// In which version; need not be one that is served.
+    pub api_version: i16,
+    /// Chosen by the client, sent back with the answer.
+    pub correlation_id: i32,
+    /// The client's name for itself. A slice of the frame: copy it to keep it beyond the request, or the
+    /// whole frame stays in memory.
+    pub client_id: Option<StrBytes>,
+}
+
+impl RequestHeader {
+    /// Reads the header and leaves `frame` at the first byte of the body.
+    ///
+    /// An `ApiVersions` request of a version nobody knows yet is read as far as the correlation id, which
+    /// every header has: it must be answered, not refused (KIP-511).
+    ///
+    /// # Errors
+    /// A frame that ends early, an unknown key, a client id that is not UTF-8. The connection is to be
+    /// closed.
+    pub fn parse(frame: &mut Bytes) -> Result<RequestHeader, WireError> {
+        let have = frame.len();
+        if have < 8 {
+            return Err(WireError::ShortHeader {
+                what: "request header",
+                have,
+            });
+        }
+        let (key, version, correlation_id) = (frame.get_i16(), frame.get_i16(), frame.get_i32());
+        let api_key =
+            ApiKey::try_from(key).map_err(|()| WireError::UnknownApiKey { key, version })?;
+        let mut header = RequestHeader {
+            api_key,
+            api_version: version,
+            correlation_id,
+            client_id: None,
+        };
+        if api_key == ApiKey::ApiVersions && !decodable(api_key).contains(version) {
+            frame.clear();
+            return Ok(header);
+        }
+        header.client_id = read_client_id(frame, have)?;
+        if api_key.request_header_version(version) >= 2 {
+            skip_tagged_fields(frame, have)?;
+        }
+        Ok(header)
+    }
+}
+
+fn read_client_id(frame: &mut Bytes, have: usize) -> Result<Option<StrBytes>, WireError> {
+    let short = WireError::ShortHeader {
+        what: "client id",
+        have,
+    };
+    let length = frame.try_get_i16().map_err(|_| short.clone())?;
+    if length == -1 {
+        return Ok(None);
+    }
+    let length = usize::try_from(length).map_err(|_| WireError::BadHeader {
+        what: "negative client id length",
+    })?;
+    if frame.len() < length {
+        return Err(short);
+    }
+    let client_id = StrBytes::from_utf8(frame.split_to(length));
+    client_id.map(Some).map_err(|_| WireError::BadHeader {
+        what: "client id is not UTF-8",
+    })
+}
+
+/// No tag of a request header is defined so far: all are skipped.
+fn skip_tagged_fields(frame: &mut Bytes, have: usize) -> Result<(), WireError> {
+    let short = || WireError::ShortHeader {
+        what: "tagged fields of the header",
+        have,
+    };
+    for _ in 0..read_varint(frame).ok_or_else(short)? {
+        let _tag = read_varint(frame).ok_or_else(short)?;
+        let size = read_varint(frame).ok_or_else(short)? as usize;
+        if frame.len() < size {
+            return Err(short());
+        }
+        frame.advance(size);
+    }
+    Ok(())
+}
+
+/// An unsigned variable-length integer of at most 32 bits; nothing if it is longer or cut.
+pub(crate) fn read_varint(bytes: &mut Bytes) -> Option<u32> {
+    let mut value = 0u32;
+    for shift in [0, 7, 14, 21, 28] {
+        let byte = bytes.try_get_u8().ok()?;
+        if shift == 28 && byte > 0x0f {
+            return None;
+        }
+        value |= u32::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}

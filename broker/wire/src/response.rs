@@ -1,0 +1,157 @@
+//! Answers as an ordered list of parts: bytes that were encoded here, and file ranges that the broker
+//! sends straight from the page cache. The size of the whole is known, and written, before the first part.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::Encodable;
+use smallvec::{SmallVec, smallvec};
+
+use crate::apis::for_each_api;
+use crate::frame::SIZE_PREFIX_BYTES;
+use crate::versions::ServedApis;
+use crate::{ErrorCode, RequestHeader, WireError};
+
+/// A range of a file, or whatever else the broker can send without this crate seeing its bytes.
+pub trait FilePart {
+    /// How many bytes will be sent.
+    fn size(&self) -> usize;
+}
+
+/// For answers without file parts.
+impl FilePart for std::convert::Infallible {
+    fn size(&self) -> usize {
+        match *self {}
+    }
+}
+
+/// One piece of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part<F> {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Bytes elsewhere.
+    File(F),
+}
+
+impl<F: FilePart> Part<F> {
+    /// How many bytes this piece puts on the wire.
+    pub fn size(&self) -> usize {
+        match self {
+            Part::Bytes(bytes) => bytes.len(),
+            Part::File(file) => file.size(),
+        }
+    }
+}
+
+/// The pieces of an answer in order.
+pub type Parts<F> = SmallVec<[Part<F>; 2]>;
+
+/// A whole answer, size prefix included.
+#[derive(Debug, Clone)]
+pub struct Response<F> {
+    parts: Parts<F>,
+    size: usize,
+}
+
+impl<F: FilePart> Response<F> {
+    /// Encodes `body` as the answer to the request that began with `header`.
+    ///
+    /// # Errors
+    /// [`WireError::Unencodable`] if `body` has values that the version cannot carry.
+    pub fn new<B: ResponseBody>(
+        header: &RequestHeader,
+        body: &B,
+    ) -> Result<Response<F>, WireError> {
+        debug_assert_eq!(header.api_key, B::KEY);
+        Response::encode(header, header.api_version, body)
+    }
+
+    fn encode<B: ResponseBody>(
+        header: &RequestHeader,
+        version: i16,
+        body: &B,
+    ) -> Result<Response<F>, WireError> {
+        let unencodable = |error: anyhow::Error| WireError::Unencodable {
+            key: B::KEY,
+            version,
+            reason: format!("{error:#}"),
+        };
+        let tagged = B::KEY.response_header_version(version) >= 1;
+        let size = 4 + usize::from(tagged) + body.size(version).map_err(unencodable)?;
+        let mut buffer = BytesMut::with_capacity(SIZE_PREFIX_BYTES + size);
+        buffer.put_u32(u32::try_from(size).unwrap_or(u32::MAX));
+        buffer.put_i32(header.correlation_id);
+        if tagged {
+            buffer.put_u8(0);
+        }
+        body.write(&mut buffer, version).map_err(unencodable)?;
+        debug_assert_eq!(buffer.len(), SIZE_PREFIX_BYTES + size);
+        let size = buffer.len();
+        Ok(Response {
+            parts: smallvec![Part::Bytes(buffer.freeze())],
+            size,
+        })
+    }
+
+    /// Bytes on the wire, size prefix included.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The pieces, to be sent in this order.
+    pub fn into_parts(self) -> Parts<F> {
+        self.parts
+    }
+}
+
+/// The answer to an `ApiVersions` request of a version that is not served: error 35 in the form of
+/// version 0, with the one entry that tells the client which versions it may use (KIP-511).
+///
+/// # Errors
+/// None in practice: the answer is always encodable.
+pub fn unsupported_api_versions<F: FilePart>(
+    header: &RequestHeader,
+    served: &ServedApis,
+) -> Result<Response<F>, WireError> {
+    let mut entries = served.advertised();
+    entries.retain(|entry| entry.api_key == ApiKey::ApiVersions as i16);
+    let body = ApiVersionsResponse::default()
+        .with_error_code(ErrorCode::UnsupportedVersion.code())
+        .with_api_keys(entries);
+    Response::encode(header, 0, &body)
+}
+
+/// A response of `kafka-protocol` that can be written as an answer.
+pub trait ResponseBody {
+    /// The API it answers.
+    const KEY: ApiKey;
+
+    /// Bytes that [`ResponseBody::write`] will write.
+    ///
+    /// # Errors
+    /// A value that this version cannot carry.
+    fn size(&self, version: i16) -> anyhow::Result<usize>;
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    /// A value that this version cannot carry.
+    fn write(&self, buffer: &mut BytesMut, version: i16) -> anyhow::Result<()>;
+}
+
+macro_rules! response_bodies {
+    ($($name:ident: $request:ident => $response:ident,)*) => {
+        $(impl ResponseBody for $response {
+            const KEY: ApiKey = ApiKey::$name;
+
+            fn size(&self, version: i16) -> anyhow::Result<usize> {
+                self.compute_size(version)
+            }
+
+            fn write(&self, buffer: &mut BytesMut, version: i16) -> anyhow::Result<()> {
+                Encodable::encode(self, buffer, version)
+            }
+        })*
+    };
+}
+for_each_api!(response_bodies);
