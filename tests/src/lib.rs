@@ -1,1 +1,23 @@
-//! The test rig.
+//! The rig of the black-box tests: it starts rkafka (and, for comparison, Apache Kafka itself) on free ports
+//! and runs stock clients and tools against them.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `process.rs` | child processes with captured output and a time limit; always ended by pid |
+//! | `build.rs` | finds or builds the `rkafka` binary under test |
+//! | `node.rs` | one broker (rkafka, or Apache Kafka to compare) in a temporary directory: start, stop, kill -9 |
+//! | `stock.rs` | stock Kafka artifacts from Maven Central, cached under `target/stock/` |
+//! | `java.rs` | compiles and runs the Java programs under `tests/java/` |
+//! | `foreign.rs` | kcat, Python and Go clients |
+//! | `wait.rs` | waiting for a condition (never for a time) |
+//!
+//! A tool that is absent makes the test that needs it fail with the command that installs it; nothing is
+//! skipped silently.
+
+pub mod build;
+pub mod foreign;
+pub mod java;
+pub mod node;
+pub mod process;
+pub mod stock;
+pub mod wait;

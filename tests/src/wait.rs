@@ -1,0 +1,22 @@
+//! Waiting for a condition, with a limit that only a broken product reaches.
+
+use std::time::{Duration, Instant};
+
+/// How long a condition may take before the test fails. Generous on purpose: two slow cores with several JVMs
+/// on them must not turn a correct run red.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Polls `condition` until it yields a value, or fails with `what` after [`PATIENCE`].
+///
+/// # Panics
+/// When the condition did not come true in time; the message names `what`.
+pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

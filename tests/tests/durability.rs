@@ -1,0 +1,86 @@
+//! Nothing acknowledged is lost by a restart or a kill -9, and stock tools read the files that stay behind.
+
+use rkafka_tests::foreign;
+use rkafka_tests::java;
+use rkafka_tests::node::Node;
+use rkafka_tests::stock::{Stock, tool};
+
+use crate::orders;
+
+/// Reads everything of `topic` with kcat.
+fn read_all(node: &Node, topic: &str) -> Vec<orders::Order> {
+    let bootstrap = node.bootstrap();
+    let args = ["-b", &bootstrap, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%p %o %s\n"];
+    orders::parse(&foreign::kcat(&args, "").success().stdout)
+}
+
+fn check_end(end: impl Fn(&mut Node)) {
+    let mut node = Node::start(&[]);
+    let bootstrap = node.bootstrap();
+    let sent = java::run(Stock::Clients4, "OrderProducer", &[&bootstrap, "test", "1000"]).success();
+    orders::check_complete(&orders::parse(&sent.stdout), 1000);
+    let args = [&bootstrap, "test", "test", "600", "auto.offset.reset=earliest", "max.poll.records=600"];
+    let first = java::run(Stock::Clients4, "OrderConsumer", &args).success();
+    let first = orders::parse(&first.stdout);
+
+    end(&mut node);
+    node.restart();
+
+    orders::check_complete(&read_all(&node, "test"), 1000);
+    let left = (1000 - first.len()).to_string();
+    if left != "0" {
+        let args = [&bootstrap, "test", "test", &left, "auto.offset.reset=earliest"];
+        let rest = java::run(Stock::Clients4, "OrderConsumer", &args).success();
+        let all = [first, orders::parse(&rest.stdout)].concat();
+        orders::check_complete(&all, 1000);
+    }
+    // The node writes on where it stopped.
+    let more = java::run(Stock::Kafka22, "OrderProducer", &[&bootstrap, "test", "5"]).success();
+    assert_eq!(orders::parse(&more.stdout)[0].offset, 1000);
+}
+
+#[test]
+fn clean_restart() {
+    check_end(|node| {
+        let _ = node.stop();
+    });
+}
+
+#[test]
+fn kill_9() {
+    check_end(Node::kill);
+}
+
+/// `DumpLogSegments` of both generations checks every batch and index of ours without a complaint.
+#[test]
+fn stock_dump_tool_reads_our_segments() {
+    let mut node = Node::start(&[("log.segment.bytes", "16384"), ("log.index.interval.bytes", "512")]);
+    let bootstrap = node.bootstrap();
+    for (client, codec) in [(Stock::Clients4, "none"), (Stock::Kafka22, "gzip"), (Stock::Clients4, "zstd")] {
+        let compression = format!("compression.type={codec}");
+        let args = [&bootstrap, "test", "1000", &compression, "batch.size=1000"];
+        let _ = java::run(client, "OrderProducer", &args).success();
+    }
+    let _ = node.stop();
+    let folder = node.data().join("test-0");
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .expect("the partition has a folder")
+        .map(|entry| entry.expect("readable").path().display().to_string())
+        .filter(|path| [".log", ".index", ".timeindex", ".snapshot"].iter().any(|kind| path.ends_with(kind)))
+        .collect();
+    files.sort();
+    assert!(files.len() > 6, "several segments: {files:?}");
+    let files = files.join(",");
+    for stock in [Stock::Kafka22, Stock::Kafka43] {
+        let args = ["--files", &files, "--deep-iteration", "--print-data-log"];
+        let dumped = stock.run(tool::dump_log(stock), &args).success();
+        assert!(dumped.stdout.contains("订单信息!999"), "{}", dumped.both());
+        for complaint in
+            ["Mismatches", "non-consecutive", "isvalid: false", "xception", "Found timestamp mismatch"]
+        {
+            assert!(!dumped.both().contains(complaint), "{complaint} in:\n{}", dumped.both());
+        }
+        let sanity = stock.run(tool::dump_log(stock), &["--files", &files, "--index-sanity-check"]).success();
+        assert!(!sanity.both().contains("xception"), "{}", sanity.both());
+    }
+}
