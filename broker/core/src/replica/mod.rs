@@ -1,0 +1,1 @@
+//! Replication of one partition: what is committed, and who waits for it.
