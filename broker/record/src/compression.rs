@@ -1,0 +1,289 @@
+//! The four codecs of record batches. Output of decompression is bounded by the caller and grows in steps: no length
+//! that the input claims is believed before it is checked.
+
+use std::io::{Read, Write};
+
+use thiserror::Error;
+
+use crate::limits::{DECOMPRESS_STEP, SNAPPY_BLOCK_SIZE, SNAPPY_EXPANSION_MAX};
+
+/// How the records of a batch are compressed: the low three bits of its attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Codec {
+    /// Not at all.
+    #[default]
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// Snappy blocks in the framing of Java's `SnappyOutputStream`.
+    Snappy,
+    /// LZ4 frames.
+    Lz4,
+    /// Zstandard frames (KIP-110).
+    Zstd,
+}
+
+impl Codec {
+    /// Every codec, by id.
+    pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
+
+    /// The codec of an id in the attributes, 0 to 4.
+    #[inline]
+    #[must_use]
+    pub fn from_id(id: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(id)).copied()
+    }
+
+    /// The id in the attributes.
+    #[inline]
+    #[must_use]
+    pub fn id(self) -> u8 {
+        self as u8
+    }
+
+    /// The name in configurations: `none`, `gzip`, `snappy`, `lz4`, `zstd`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The codec of a configuration name. `uncompressed` (a topic's value) is [`Codec::None`]; `producer` is no codec.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "uncompressed" => Some(Self::None),
+            name => Self::ALL.into_iter().find(|codec| codec.name() == name),
+        }
+    }
+}
+
+impl std::fmt::Display for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A codec and how hard it tries (KIP-390).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Compression {
+    /// The codec.
+    pub codec: Codec,
+    /// Gzip 1 to 9 (default 6), zstd -131072 to 22 (default 3); values beyond are cut to that. Snappy has no levels,
+    /// and lz4 is always written at its fast level.
+    pub level: Option<i32>,
+}
+
+impl From<Codec> for Compression {
+    fn from(codec: Codec) -> Self {
+        Self { codec, level: None }
+    }
+}
+
+/// Why records cannot be compressed or decompressed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CompressionError {
+    /// The output would be larger than the caller allows.
+    #[error("{codec} data decompresses to more than the {max_output} bytes allowed")]
+    TooLarge {
+        /// The codec.
+        codec: Codec,
+        /// The caller's limit in bytes.
+        max_output: usize,
+    },
+    /// The input is not what the codec writes.
+    #[error("malformed {codec} data: {reason}")]
+    Malformed {
+        /// The codec.
+        codec: Codec,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The encoder failed: memory, or a level it refuses.
+    #[error("{codec} compression failed: {reason}")]
+    Encoder {
+        /// The codec.
+        codec: Codec,
+        /// What the encoder said.
+        reason: String,
+    },
+}
+
+/// Appends `input`, compressed, to `out`.
+///
+/// # Errors
+/// [`CompressionError::Encoder`]; `out` may then hold a part.
+pub fn compress(compression: Compression, input: &[u8], out: &mut Vec<u8>) -> Result<(), CompressionError> {
+    let result = match compression.codec {
+        Codec::None => {
+            out.extend_from_slice(input);
+            Ok(())
+        }
+        Codec::Gzip => compress_gzip(compression.level, input, out),
+        Codec::Snappy => compress_snappy(input, out),
+        Codec::Lz4 => compress_lz4(input, out),
+        Codec::Zstd => compress_zstd(compression.level, input, out),
+    };
+    result.map_err(|error| CompressionError::Encoder { codec: compression.codec, reason: error.to_string() })
+}
+
+/// The content of `input`, at most `max_output` bytes.
+///
+/// # Errors
+/// [`CompressionError::TooLarge`] or [`CompressionError::Malformed`].
+pub fn decompress(codec: Codec, input: &[u8], max_output: usize) -> Result<Vec<u8>, CompressionError> {
+    let mut out = Vec::new();
+    decompress_into(codec, input, max_output, &mut out)?;
+    Ok(out)
+}
+
+/// [`decompress`] into a buffer that is used again: `out` is cleared first and holds at most `max_output` bytes.
+///
+/// # Errors
+/// [`CompressionError::TooLarge`] or [`CompressionError::Malformed`]; `out` may then hold a part.
+pub fn decompress_into(
+    codec: Codec,
+    input: &[u8],
+    max_output: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
+    out.clear();
+    match codec {
+        Codec::None if input.len() > max_output => Err(CompressionError::TooLarge { codec, max_output }),
+        Codec::None => {
+            out.extend_from_slice(input);
+            Ok(())
+        }
+        Codec::Gzip => read_bounded(codec, flate2::bufread::MultiGzDecoder::new(input), max_output, out),
+        Codec::Snappy => decompress_snappy(input, max_output, out),
+        Codec::Lz4 => read_bounded(codec, lz4_flex::frame::FrameDecoder::new(input), max_output, out),
+        Codec::Zstd => {
+            let decoder =
+                zstd::stream::read::Decoder::with_buffer(input).map_err(|error| malformed(codec, &error))?;
+            read_bounded(codec, decoder, max_output, out)
+        }
+    }
+}
+
+fn malformed(codec: Codec, reason: &dyn std::fmt::Display) -> CompressionError {
+    CompressionError::Malformed { codec, reason: reason.to_string() }
+}
+
+/// Reads all of `reader`. Room is made in steps, each no larger than what was really produced before it.
+fn read_bounded(
+    codec: Codec,
+    mut reader: impl Read,
+    max_output: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
+    loop {
+        // One byte beyond the limit is asked for, to tell a full output from one that is too large.
+        let room = max_output.saturating_add(1) - out.len();
+        let step = out.len().max(DECOMPRESS_STEP).min(room);
+        out.reserve_exact(step);
+        let read =
+            reader.by_ref().take(step as u64).read_to_end(out).map_err(|error| malformed(codec, &error))?;
+        if out.len() > max_output {
+            return Err(CompressionError::TooLarge { codec, max_output });
+        }
+        if read < step {
+            return Ok(());
+        }
+    }
+}
+
+fn compress_gzip(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let level = level
+        .map_or(flate2::Compression::default(), |level| flate2::Compression::new(level.clamp(1, 9) as u32));
+    let mut encoder = flate2::write::GzEncoder::new(out, level);
+    encoder.write_all(input)?;
+    encoder.finish().map(drop)
+}
+
+/// Independent blocks of 64 KiB without checksums: what Java's writer produces, and all its reader accepts.
+fn compress_lz4(input: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let info = lz4_flex::frame::FrameInfo::new()
+        .block_mode(lz4_flex::frame::BlockMode::Independent)
+        .block_size(lz4_flex::frame::BlockSize::Max64KB);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, out);
+    encoder.write_all(input)?;
+    encoder.finish().map(drop).map_err(std::io::Error::from)
+}
+
+fn compress_zstd(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let levels = zstd::compression_level_range();
+    let level = level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL).clamp(*levels.start(), *levels.end());
+    let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
+    encoder.set_pledged_src_size(Some(input.len() as u64))?;
+    encoder.write_all(input)?;
+    encoder.finish().map(drop)
+}
+
+/// Start of a stream of Java's `SnappyOutputStream`: magic, then version 1 and compatible version 1.
+const SNAPPY_STREAM_HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
+/// The part of it that a reader checks; versions follow.
+const SNAPPY_STREAM_MAGIC: &[u8] = b"\x82SNAPPY\0";
+
+fn compress_snappy(input: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut encoder = snap::raw::Encoder::new();
+    let mut block = vec![0; snap::raw::max_compress_len(SNAPPY_BLOCK_SIZE)];
+    out.extend_from_slice(&SNAPPY_STREAM_HEADER);
+    for chunk in input.chunks(SNAPPY_BLOCK_SIZE) {
+        let block_len = encoder.compress(chunk, &mut block).map_err(std::io::Error::from)?;
+        out.extend_from_slice(&(block_len as u32).to_be_bytes());
+        out.extend_from_slice(&block[..block_len]);
+    }
+    Ok(())
+}
+
+/// Both forms that producers send: Java's stream of blocks, and one bare block (librdkafka and others).
+fn decompress_snappy(input: &[u8], max_output: usize, out: &mut Vec<u8>) -> Result<(), CompressionError> {
+    if !input.starts_with(SNAPPY_STREAM_MAGIC) {
+        return decompress_snappy_block(input, max_output, out);
+    }
+    let mut rest = input;
+    while !rest.is_empty() {
+        if rest.starts_with(SNAPPY_STREAM_MAGIC) {
+            // Streams may be joined end to end, as Java's reader accepts.
+            rest = rest
+                .get(SNAPPY_STREAM_HEADER.len()..)
+                .ok_or_else(|| malformed(Codec::Snappy, &"cut header"))?;
+            continue;
+        }
+        let cut = || malformed(Codec::Snappy, &"cut block");
+        let (block_len, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+        let block = after.get(..u32::from_be_bytes(*block_len) as usize).ok_or_else(cut)?;
+        decompress_snappy_block(block, max_output, out)?;
+        rest = &after[block.len()..];
+    }
+    Ok(())
+}
+
+/// Appends the content of one block. The length it claims is checked against the limit and against what a block of
+/// its size can hold at all, before any room is made for it.
+fn decompress_snappy_block(
+    block: &[u8],
+    max_output: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
+    let codec = Codec::Snappy;
+    let claimed = snap::raw::decompress_len(block).map_err(|error| malformed(codec, &error))?;
+    if claimed / SNAPPY_EXPANSION_MAX > block.len() {
+        return Err(malformed(codec, &format_args!("{claimed} bytes claimed by a block of {}", block.len())));
+    }
+    if claimed > max_output - out.len() {
+        return Err(CompressionError::TooLarge { codec, max_output });
+    }
+    let start = out.len();
+    out.resize(start + claimed, 0);
+    let written = snap::raw::Decoder::new()
+        .decompress(block, &mut out[start..])
+        .map_err(|error| malformed(codec, &error))?;
+    debug_assert_eq!(written, claimed, "a block yields what it claims or fails");
+    Ok(())
+}
