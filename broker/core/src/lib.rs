@@ -7,13 +7,20 @@
 //! | [`image`] | what the cluster is: topics, brokers, configs, features; one immutable value, changed by records |
 //! | [`controller`] | what may be changed: handlers that turn a request into metadata records and a reply |
 //! | [`replica`] | what is committed: leader state of one partition, waits for it |
+//! | [`time`] | the two clocks of a step, deadlines |
+//! | [`group`] | consumer groups and their offsets |
+//! | [`coordinator`] | the life of a shard of `__consumer_offsets` around them |
+//! | [`session`] | fetch sessions (KIP-227) |
 //! | [`reconcile`] | what this broker must do so that its partitions are as the image says |
 //!
 //! **Architecture invariant:** nothing here reads a clock, a file, a socket or entropy, or starts a thread.
 
 pub mod controller;
+pub mod coordinator;
+pub mod group;
 pub mod ids;
 pub mod image;
 pub mod reconcile;
 pub mod replica;
+pub mod session;
 pub mod time;

@@ -1,0 +1,15 @@
+//! Classic consumer groups and their offsets: the state machine of one partition of `__consumer_offsets`.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | settings |
+//! | [`error`] | why a request is refused |
+//! | [`request`] | requests and replies, free of wire versions |
+
+pub mod config;
+pub mod error;
+pub mod request;
+
+pub use config::GroupConfig;
+pub use error::GroupError;
+pub use request::{GroupReply, GroupRequest, ReplyToken};
