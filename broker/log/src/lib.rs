@@ -1,1 +1,4 @@
 //! The segment log.
+
+pub mod epoch;
+pub mod producer;
