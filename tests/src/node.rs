@@ -151,6 +151,12 @@ impl Node {
         let _ = process.finish(Duration::from_secs(30));
     }
 
+    /// Whether this is Apache Kafka: for the few intended differences.
+    #[must_use]
+    pub fn is_apache(&self) -> bool {
+        self.product == Product::Apache
+    }
+
     /// `host:port` for `--bootstrap-server`.
     ///
     /// # Panics

@@ -27,11 +27,13 @@ fn check_topics(tools: Tools) {
     let topics = |args: &[&str]| tools.topics(&[&["--bootstrap-server", &bootstrap], args].concat());
 
     let too_many = topics(&["--create", "--replication-factor", "2", "--partitions", "3", "--topic", "test"]);
-    assert!(
-        too_many.both().contains("Replication factor: 2 larger than available brokers: 1."),
-        "{}",
-        too_many.both()
-    );
+    // Intended difference: the tutorial's text (Kafka 2.2 with ZooKeeper) instead of KRaft's.
+    let text = if node.is_apache() {
+        "Unable to replicate the partition 2 time(s)"
+    } else {
+        "Replication factor: 2 larger than available brokers: 1."
+    };
+    assert!(too_many.both().contains(text), "{}", too_many.both());
     let created =
         topics(&["--create", "--replication-factor", "1", "--partitions", "3", "--topic", "test"]).success();
     if !matches!(tools, Tools::Stock(Stock::Kafka22)) {
@@ -56,7 +58,7 @@ fn check_topics(tools: Tools) {
     assert_eq!(described.stdout.lines().count(), 6);
     let fewer = topics(&["--alter", "--topic", "test", "--partitions", "2"]);
     assert!(
-        fewer.both().contains("Topic currently has 5 partitions, which is higher than the requested 2."),
+        fewer.both().contains("The topic test currently has 5 partition(s); 2 would not be an increase."),
         "{}",
         fewer.both()
     );
