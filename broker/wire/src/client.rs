@@ -10,7 +10,7 @@ use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 
 use crate::WireError;
 use crate::frame::SIZE_PREFIX_BYTES;
-use crate::header::read_varint;
+use crate::varint::read_varint;
 
 /// Encodes a request, size prefix and header included.
 ///
@@ -23,17 +23,11 @@ pub fn encode_request<R: Request>(
     body: &R,
 ) -> Result<Bytes, WireError> {
     let key = api_key::<R>(version)?;
-    let unencodable = |reason: String| WireError::Unencodable {
-        key,
-        version,
-        reason,
-    };
+    let unencodable = |reason: String| WireError::Unencodable { key, version, reason };
     let client_length = client_id.map_or(Ok(-1), |id| i16::try_from(id.len()));
     let client_length = client_length.map_err(|_| unencodable("client id too long".to_owned()))?;
     let flexible = key.request_header_version(version) >= 2;
-    let body_size = body
-        .compute_size(version)
-        .map_err(|error| unencodable(format!("{error:#}")))?;
+    let body_size = body.compute_size(version).map_err(|error| unencodable(format!("{error:#}")))?;
     let size = 10 + client_id.map_or(0, |id| id.len()) + usize::from(flexible) + body_size;
     let mut buffer = BytesMut::with_capacity(SIZE_PREFIX_BYTES + size);
     buffer.put_i32(i32::try_from(size).map_err(|_| unencodable("over 2 GiB".to_owned()))?);
@@ -45,8 +39,7 @@ pub fn encode_request<R: Request>(
     if flexible {
         buffer.put_u8(0);
     }
-    body.encode(&mut buffer, version)
-        .map_err(|error| unencodable(format!("{error:#}")))?;
+    body.encode(&mut buffer, version).map_err(|error| unencodable(format!("{error:#}")))?;
     debug_assert_eq!(buffer.len(), SIZE_PREFIX_BYTES + size);
     Ok(buffer.freeze())
 }
@@ -56,15 +49,9 @@ pub fn encode_request<R: Request>(
 ///
 /// # Errors
 /// A frame that ends early or is not such an answer.
-pub fn decode_response<R: Request>(
-    version: i16,
-    mut frame: Bytes,
-) -> Result<(i32, R::Response), WireError> {
+pub fn decode_response<R: Request>(version: i16, mut frame: Bytes) -> Result<(i32, R::Response), WireError> {
     let key = api_key::<R>(version)?;
-    let short = WireError::ShortHeader {
-        what: "response header",
-        have: frame.len(),
-    };
+    let short = WireError::ShortHeader { what: "response header", have: frame.len() };
     let correlation_id = frame.try_get_i32().map_err(|_| short.clone())?;
     if key.response_header_version(version) >= 1 {
         for _ in 0..read_varint(&mut frame).ok_or_else(|| short.clone())? {
@@ -76,18 +63,14 @@ pub fn decode_response<R: Request>(
             frame.advance(size);
         }
     }
-    let body =
-        R::Response::decode(&mut frame, version).map_err(|error| WireError::Undecodable {
-            key,
-            version,
-            reason: format!("{error:#}"),
-        })?;
+    let body = R::Response::decode(&mut frame, version).map_err(|error| WireError::Undecodable {
+        key,
+        version,
+        reason: format!("{error:#}"),
+    })?;
     Ok((correlation_id, body))
 }
 
 fn api_key<R: Request>(version: i16) -> Result<ApiKey, WireError> {
-    ApiKey::try_from(R::KEY).map_err(|()| WireError::UnknownApiKey {
-        key: R::KEY,
-        version,
-    })
+    ApiKey::try_from(R::KEY).map_err(|()| WireError::UnknownApiKey { key: R::KEY, version })
 }

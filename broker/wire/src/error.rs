@@ -66,6 +66,18 @@ pub enum WireError {
         /// What is wrong there.
         fault: Fault,
     },
+    /// The body of a request other than Produce is larger than such requests may be.
+    #[error("{key:?} version {version}: body of {size} bytes refused, allowed are {limit}")]
+    BodyTooLarge {
+        /// The API.
+        key: ApiKey,
+        /// The version.
+        version: i16,
+        /// Bytes of the body.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// Decoding would take more memory than is allowed.
     #[error("{key:?} version {version}: decoding would take {estimate} bytes, allowed are {limit}")]
     TooMuchMemory {
@@ -141,7 +153,7 @@ pub enum Fault {
     /// A tagged field that this version does not have.
     #[error("tagged field {0} does not exist in this version")]
     TagVersion(u32),
-    /// Bytes after the last field.
-    #[error("{0} bytes after the last field")]
-    Trailing(usize),
+    /// The byte before a nullable structure is neither -1 nor 1.
+    #[error("{0:#04x} stands where -1 (null) or 1 (present) should")]
+    Presence(u8),
 }

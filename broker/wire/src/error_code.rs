@@ -373,10 +373,7 @@ mod tests {
     fn numbers_go_there_and_back() {
         for &error in ErrorCode::ALL {
             assert_eq!(ErrorCode::from(i16::from(error)), error);
-            assert!(
-                error.is_none() || !error.message().is_empty(),
-                "{error} has no text"
-            );
+            assert!(error.is_none() || !error.message().is_empty(), "{error} has no text");
         }
         assert_eq!(ErrorCode::ALL.len(), 135, "-1..=133");
         assert_eq!(ErrorCode::from(9999), ErrorCode::UnknownServerError);
@@ -386,15 +383,11 @@ mod tests {
     #[test]
     fn agrees_with_kafka_protocol() {
         for &error in ErrorCode::ALL {
-            let Some(theirs) = kafka_protocol::error::ResponseError::try_from_code(error.code())
-            else {
+            let Some(theirs) = kafka_protocol::error::ResponseError::try_from_code(error.code()) else {
                 assert!(error.is_none());
                 continue;
             };
-            assert_eq!(
-                format!("{error:?}").to_lowercase(),
-                theirs.to_string().to_lowercase()
-            );
+            assert_eq!(format!("{error:?}").to_lowercase(), theirs.to_string().to_lowercase());
         }
     }
 }

@@ -15,11 +15,7 @@ pub fn frame_size(prefix: [u8; SIZE_PREFIX_BYTES], limit: usize) -> Result<usize
     let size = i32::from_be_bytes(prefix);
     match usize::try_from(size) {
         Ok(bytes) if bytes <= limit => Ok(bytes),
-        _ => Err(WireError::FrameSize {
-            size,
-            limit,
-            hint: other_protocol(prefix),
-        }),
+        _ => Err(WireError::FrameSize { size, limit, hint: other_protocol(prefix) }),
     }
 }
 
@@ -50,14 +46,8 @@ mod tests {
     fn sizes() {
         check([0, 0, 0, 0], Ok(0));
         check(1000i32.to_be_bytes(), Ok(1000));
-        check(
-            1001i32.to_be_bytes(),
-            Err("frame of 1001 bytes refused, allowed are 0 to 1000"),
-        );
-        check(
-            (-1i32).to_be_bytes(),
-            Err("frame of -1 bytes refused, allowed are 0 to 1000"),
-        );
+        check(1001i32.to_be_bytes(), Err("frame of 1001 bytes refused, allowed are 0 to 1000"));
+        check((-1i32).to_be_bytes(), Err("frame of -1 bytes refused, allowed are 0 to 1000"));
         check(
             369_295_616i32.to_be_bytes(),
             Err(

@@ -11,6 +11,7 @@ use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 
 use crate::WireError;
+use crate::varint::read_varint;
 use crate::versions::decodable;
 
 /// What every request begins with.
@@ -39,20 +40,11 @@ impl RequestHeader {
     pub fn parse(frame: &mut Bytes) -> Result<RequestHeader, WireError> {
         let have = frame.len();
         if have < 8 {
-            return Err(WireError::ShortHeader {
-                what: "request header",
-                have,
-            });
+            return Err(WireError::ShortHeader { what: "request header", have });
         }
         let (key, version, correlation_id) = (frame.get_i16(), frame.get_i16(), frame.get_i32());
-        let api_key =
-            ApiKey::try_from(key).map_err(|()| WireError::UnknownApiKey { key, version })?;
-        let mut header = RequestHeader {
-            api_key,
-            api_version: version,
-            correlation_id,
-            client_id: None,
-        };
+        let api_key = ApiKey::try_from(key).map_err(|()| WireError::UnknownApiKey { key, version })?;
+        let mut header = RequestHeader { api_key, api_version: version, correlation_id, client_id: None };
         if api_key == ApiKey::ApiVersions && !decodable(api_key).contains(version) {
             frame.clear();
             return Ok(header);
@@ -66,32 +58,23 @@ impl RequestHeader {
 }
 
 fn read_client_id(frame: &mut Bytes, have: usize) -> Result<Option<StrBytes>, WireError> {
-    let short = WireError::ShortHeader {
-        what: "client id",
-        have,
-    };
+    let short = WireError::ShortHeader { what: "client id", have };
     let length = frame.try_get_i16().map_err(|_| short.clone())?;
     if length == -1 {
         return Ok(None);
     }
-    let length = usize::try_from(length).map_err(|_| WireError::BadHeader {
-        what: "negative client id length",
-    })?;
+    let length =
+        usize::try_from(length).map_err(|_| WireError::BadHeader { what: "negative client id length" })?;
     if frame.len() < length {
         return Err(short);
     }
     let client_id = StrBytes::from_utf8(frame.split_to(length));
-    client_id.map(Some).map_err(|_| WireError::BadHeader {
-        what: "client id is not UTF-8",
-    })
+    client_id.map(Some).map_err(|_| WireError::BadHeader { what: "client id is not UTF-8" })
 }
 
 /// No tag of a request header is defined so far: all are skipped.
 fn skip_tagged_fields(frame: &mut Bytes, have: usize) -> Result<(), WireError> {
-    let short = || WireError::ShortHeader {
-        what: "tagged fields of the header",
-        have,
-    };
+    let short = || WireError::ShortHeader { what: "tagged fields of the header", have };
     for _ in 0..read_varint(frame).ok_or_else(short)? {
         let _tag = read_varint(frame).ok_or_else(short)?;
         let size = read_varint(frame).ok_or_else(short)? as usize;
@@ -101,20 +84,4 @@ fn skip_tagged_fields(frame: &mut Bytes, have: usize) -> Result<(), WireError> {
         frame.advance(size);
     }
     Ok(())
-}
-
-/// An unsigned variable-length integer of at most 32 bits; nothing if it is longer or cut.
-pub(crate) fn read_varint(bytes: &mut Bytes) -> Option<u32> {
-    let mut value = 0u32;
-    for shift in [0, 7, 14, 21, 28] {
-        let byte = bytes.try_get_u8().ok()?;
-        if shift == 28 && byte > 0x0f {
-            return None;
-        }
-        value |= u32::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }

@@ -11,6 +11,7 @@
 //! response.rs       answer → ordered parts: encoded bytes and opaque file ranges
 //! fetch.rs          Fetch answers, written without touching records
 //! newer.rs          versions of Kafka 4.3 that kafka-protocol does not know
+//! varint.rs         variable-length integers
 //! client.rs         the other direction: requests out, answers in
 //! error_code.rs     the protocol's error numbers
 //! error.rs          what can be wrong with a frame
@@ -28,9 +29,13 @@ pub mod error;
 pub mod error_code;
 pub mod frame;
 pub mod header;
+mod newer;
 pub mod request;
 pub mod response;
+mod schema;
+mod varint;
 pub mod versions;
+pub mod walk;
 
 pub use error::WireError;
 pub use error_code::ErrorCode;

@@ -8,6 +8,8 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::Decodable;
 
 use crate::apis::for_each_api;
+use crate::newer::known_version;
+use crate::walk::{Walk, walk};
 use crate::{RequestHeader, WireError};
 
 /// What a caller grants one request.
@@ -22,20 +24,17 @@ pub struct Limits {
 impl Default for Limits {
     /// 8 MiB of body, 64 MiB decoded.
     fn default() -> Limits {
-        Limits {
-            body_bytes_max: 8 << 20,
-            decoded_bytes_max: 64 << 20,
-        }
+        Limits { body_bytes_max: 8 << 20, decoded_bytes_max: 64 << 20 }
     }
 }
 
-/// A body that was walked from end to end and is safe to decode.
+/// A body that was walked and is safe to decode.
 #[derive(Debug)]
 pub struct Checked {
     key: ApiKey,
     version: i16,
     body: Bytes,
-    memory_estimate: usize,
+    walk: Walk,
 }
 
 /// Walks `body`, the rest of the frame after `header`.
@@ -43,13 +42,13 @@ pub struct Checked {
 /// # Errors
 /// A version that is not known, a body of another shape, or more memory than `limits` allow.
 pub fn check(header: &RequestHeader, body: Bytes, limits: &Limits) -> Result<Checked, WireError> {
-    let _ = limits;
-    Ok(Checked {
-        key: header.api_key,
-        version: header.api_version,
-        body,
-        memory_estimate: 0,
-    })
+    let (key, version) = (header.api_key, header.api_version);
+    if key != ApiKey::Produce && body.len() > limits.body_bytes_max {
+        let (size, limit) = (body.len(), limits.body_bytes_max);
+        return Err(WireError::BodyTooLarge { key, version, size, limit });
+    }
+    let walk = walk(key, version, &body, limits.decoded_bytes_max)?;
+    Ok(Checked { key, version, body, walk })
 }
 
 /// [`check`] and [`Checked::decode`] in one.
@@ -64,18 +63,14 @@ impl Checked {
     /// Bytes that the decoded request will take apart from the frame itself: vectors and maps by their
     /// element count and size. An upper bound.
     pub fn memory_estimate(&self) -> usize {
-        self.memory_estimate
+        self.walk.memory_estimate
     }
 }
 
 fn decode_body<T: Decodable>(key: ApiKey, version: i16, mut body: Bytes) -> Result<T, WireError> {
-    T::decode(&mut body, version).map_err(|error| {
+    T::decode(&mut body, known_version(key, version)).map_err(|error| {
         let reason = format!("{error:#}");
-        WireError::Undecodable {
-            key,
-            version,
-            reason,
-        }
+        WireError::Undecodable { key, version, reason }
     })
 }
 

@@ -8,6 +8,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::apis::for_each_api;
 use crate::frame::SIZE_PREFIX_BYTES;
+use crate::newer::known_version;
 use crate::versions::ServedApis;
 use crate::{ErrorCode, RequestHeader, WireError};
 
@@ -58,10 +59,7 @@ impl<F: FilePart> Response<F> {
     ///
     /// # Errors
     /// [`WireError::Unencodable`] if `body` has values that the version cannot carry.
-    pub fn new<B: ResponseBody>(
-        header: &RequestHeader,
-        body: &B,
-    ) -> Result<Response<F>, WireError> {
+    pub fn new<B: ResponseBody>(header: &RequestHeader, body: &B) -> Result<Response<F>, WireError> {
         debug_assert_eq!(header.api_key, B::KEY);
         Response::encode(header, header.api_version, body)
     }
@@ -87,10 +85,7 @@ impl<F: FilePart> Response<F> {
         body.write(&mut buffer, version).map_err(unencodable)?;
         debug_assert_eq!(buffer.len(), SIZE_PREFIX_BYTES + size);
         let size = buffer.len();
-        Ok(Response {
-            parts: smallvec![Part::Bytes(buffer.freeze())],
-            size,
-        })
+        Ok(Response { parts: smallvec![Part::Bytes(buffer.freeze())], size })
     }
 
     /// Bytes on the wire, size prefix included.
@@ -141,17 +136,25 @@ pub trait ResponseBody {
 
 macro_rules! response_bodies {
     ($($name:ident: $request:ident => $response:ident,)*) => {
-        $(impl ResponseBody for $response {
+        $(response_body!($name $response);)*
+    };
+}
+
+macro_rules! response_body {
+    // Written by hand in newer.rs.
+    (DescribeLogDirs $response:ident) => {};
+    ($name:ident $response:ident) => {
+        impl ResponseBody for $response {
             const KEY: ApiKey = ApiKey::$name;
 
             fn size(&self, version: i16) -> anyhow::Result<usize> {
-                self.compute_size(version)
+                self.compute_size(known_version(Self::KEY, version))
             }
 
             fn write(&self, buffer: &mut BytesMut, version: i16) -> anyhow::Result<()> {
-                Encodable::encode(self, buffer, version)
+                self.encode(buffer, known_version(Self::KEY, version))
             }
-        })*
+        }
     };
 }
 for_each_api!(response_bodies);

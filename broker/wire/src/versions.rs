@@ -9,11 +9,12 @@ use kafka_protocol::messages::ApiKey;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::protocol::VersionRange;
 
-use crate::{RequestHeader, WireError};
+use crate::{RequestHeader, WireError, schema};
 
-/// The versions of `key` that this crate can decode and encode: those of Kafka 4.3 at most.
+/// The versions of `key` that this crate can decode and encode: those of Kafka 4.3 at most; none for a key
+/// without a schema.
 pub fn decodable(key: ApiKey) -> Versions {
-    Versions(key.valid_versions())
+    schema::of(key).map_or(Versions::new(0, -1), |schema| schema.versions)
 }
 
 /// A range of versions, both ends included; empty if `min > max`.
@@ -55,21 +56,14 @@ impl ServedApis {
     /// # Errors
     /// [`WireError::UnsupportedVersion`] if a range exceeds what this crate can decode: a programming error
     /// that a test of the broker finds.
-    pub fn new(
-        served: impl IntoIterator<Item = (ApiKey, Versions)>,
-    ) -> Result<ServedApis, WireError> {
+    pub fn new(served: impl IntoIterator<Item = (ApiKey, Versions)>) -> Result<ServedApis, WireError> {
         let mut ranges = BTreeMap::new();
         for (key, versions) in served {
             let known = decodable(key);
             for version in [versions.0.min, versions.0.max] {
                 if !known.contains(version) {
                     let (min, max) = (known.0.min, known.0.max);
-                    return Err(WireError::UnsupportedVersion {
-                        key,
-                        version,
-                        min,
-                        max,
-                    });
+                    return Err(WireError::UnsupportedVersion { key, version, min, max });
                 }
             }
             ranges.insert(key as i16, (key, versions));
@@ -85,25 +79,15 @@ impl ServedApis {
             _ if key == ApiKey::ApiVersions => Support::ApiVersionsFallback,
             Some((_, versions)) => {
                 let (min, max) = (versions.0.min, versions.0.max);
-                Support::Refused(WireError::UnsupportedVersion {
-                    key,
-                    version,
-                    min,
-                    max,
-                })
+                Support::Refused(WireError::UnsupportedVersion { key, version, min, max })
             }
-            None => Support::Refused(WireError::UnknownApiKey {
-                key: key as i16,
-                version,
-            }),
+            None => Support::Refused(WireError::UnknownApiKey { key: key as i16, version }),
         }
     }
 
     /// The versions of `key` that are served; nothing if it is not.
     pub fn versions(&self, key: ApiKey) -> Option<Versions> {
-        self.ranges
-            .get(&(key as i16))
-            .map(|(_, versions)| *versions)
+        self.ranges.get(&(key as i16)).map(|(_, versions)| *versions)
     }
 
     /// The list for an `ApiVersions` answer, by ascending key.
@@ -112,15 +96,8 @@ impl ServedApis {
     /// for a broker that cannot decompress and sends everything uncompressed (KAFKA-18659).
     pub fn advertised(&self) -> Vec<ApiVersion> {
         let entry = |(&number, (key, versions)): (&i16, &(ApiKey, Versions))| {
-            let min = if *key == ApiKey::Produce {
-                0
-            } else {
-                versions.0.min
-            };
-            ApiVersion::default()
-                .with_api_key(number)
-                .with_min_version(min)
-                .with_max_version(versions.0.max)
+            let min = if *key == ApiKey::Produce { 0 } else { versions.0.min };
+            ApiVersion::default().with_api_key(number).with_min_version(min).with_max_version(versions.0.max)
         };
         self.ranges.iter().map(entry).collect()
     }
