@@ -142,8 +142,12 @@ pub mod tool {
 
     /// `kafka-dump-log.sh`.
     #[must_use]
-    pub fn dump_log(_stock: Stock) -> &'static str {
-        "kafka.tools.DumpLogSegments"
+    pub fn dump_log(stock: Stock) -> &'static str {
+        if stock == Stock::Kafka22 {
+            "kafka.tools.DumpLogSegments"
+        } else {
+            "org.apache.kafka.tools.DumpLogSegments"
+        }
     }
 
     /// `kafka-configs.sh`.

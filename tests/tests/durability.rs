@@ -78,9 +78,11 @@ fn stock_dump_tool_reads_our_segments() {
     let complaints =
         ["Mismatches", "non-consecutive", "isvalid: false", "xception", "Found timestamp mismatch"];
     for stock in [Stock::Kafka22, Stock::Kafka43] {
-        // Not with --print-data-log: 2.2 then compares index entries with first offsets and finds fault with
-        // its own files.
-        let checked = stock.run(tool::dump_log(stock), &["--files", &files]).success();
+        // 2.2 compares index entries (the last offset of a batch) with the first offset at their position and
+        // so finds fault even with the indexes of Apache Kafka 4.3; it gets the others, and all for the sanity check.
+        let all = |file: &&str| stock != Stock::Kafka22 || !file.ends_with(".index");
+        let comparable = files.split(',').filter(all).collect::<Vec<_>>().join(",");
+        let checked = stock.run(tool::dump_log(stock), &["--files", &comparable]).success();
         for complaint in complaints {
             assert!(!checked.both().contains(complaint), "{complaint} in:\n{}", checked.both());
         }
