@@ -5,10 +5,13 @@
 //! | [`config`] | settings |
 //! | [`error`] | why a request is refused |
 //! | [`request`] | requests and replies, free of wire versions |
+//! | [`records`] | what is stored, byte for byte as Kafka stores it |
 
 pub mod config;
 pub mod error;
+pub mod records;
 pub mod request;
+mod wire;
 
 pub use config::GroupConfig;
 pub use error::GroupError;
