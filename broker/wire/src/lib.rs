@@ -27,6 +27,7 @@ pub mod apis;
 pub mod client;
 pub mod error;
 pub mod error_code;
+pub mod fetch;
 pub mod frame;
 pub mod header;
 mod newer;

@@ -64,6 +64,12 @@ impl<F: FilePart> Response<F> {
         Response::encode(header, header.api_version, body)
     }
 
+    /// An answer of `parts` that are `size` bytes together, size prefix included.
+    pub(crate) fn from_parts(parts: Parts<F>, size: usize) -> Response<F> {
+        debug_assert_eq!(parts.iter().map(Part::size).sum::<usize>(), size);
+        Response { parts, size }
+    }
+
     fn encode<B: ResponseBody>(
         header: &RequestHeader,
         version: i16,
@@ -77,7 +83,7 @@ impl<F: FilePart> Response<F> {
         let tagged = B::KEY.response_header_version(version) >= 1;
         let size = 4 + usize::from(tagged) + body.size(version).map_err(unencodable)?;
         let mut buffer = BytesMut::with_capacity(SIZE_PREFIX_BYTES + size);
-        buffer.put_u32(u32::try_from(size).unwrap_or(u32::MAX));
+        buffer.put_i32(i32::try_from(size).map_err(|error| unencodable(error.into()))?);
         buffer.put_i32(header.correlation_id);
         if tagged {
             buffer.put_u8(0);
@@ -85,7 +91,7 @@ impl<F: FilePart> Response<F> {
         body.write(&mut buffer, version).map_err(unencodable)?;
         debug_assert_eq!(buffer.len(), SIZE_PREFIX_BYTES + size);
         let size = buffer.len();
-        Ok(Response { parts: smallvec![Part::Bytes(buffer.freeze())], size })
+        Ok(Response::from_parts(smallvec![Part::Bytes(buffer.freeze())], size))
     }
 
     /// Bytes on the wire, size prefix included.
