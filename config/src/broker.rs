@@ -1,0 +1,364 @@
+//! The settings of one node: file and command line, then what was set at run time on top.
+//!
+//! A [`BrokerConfig`] never changes: a dynamic update (KIP-226) makes a new one. It is cheap to clone and free of
+//! locks; who holds the current one decides how to publish it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::describe::{ConfigEntry, ConfigSource};
+use crate::error::{ConfigError, ConfigErrors, InvalidConfig, Origin, parse_value};
+use crate::key::{BrokerKey, Default, KeyDef, Scope, UpdateMode};
+use crate::keys;
+use crate::layers::{self, Layer, Layers};
+use crate::node::NodeSettings;
+use crate::notice::{Notice, Notices};
+use crate::properties::Properties;
+use crate::suggest;
+use crate::value::{Typed, Value};
+
+/// Whom a run-time setting is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DynamicLayer {
+    /// This broker alone.
+    ThisBroker,
+    /// All brokers that have no setting of their own.
+    ClusterDefault,
+}
+
+/// All settings of a node, each with its source. Immutable; clones share.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    layers: Layers,
+    /// Values in force by slot.
+    values: Vec<Value>,
+    node: NodeSettings,
+}
+
+impl std::default::Default for BrokerConfig {
+    fn default() -> Self {
+        let nothing = Properties::default();
+        BrokerConfig::from_properties(&nothing, &[]).expect("the table's defaults are valid").0
+    }
+}
+
+impl BrokerConfig {
+    /// Reads a property file and the `--override key=value` pairs of the command line, which win over it.
+    /// Gives the settings and what there is to say about the file although it is good.
+    ///
+    /// # Errors
+    /// Every value that is not of its key's type or range, and every combination that cannot work.
+    pub fn from_properties(
+        file: &Properties,
+        overrides: &[(String, String)],
+    ) -> Result<(BrokerConfig, Notices), ConfigErrors> {
+        let origins = origins(file, overrides);
+        let settings = origins.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect();
+        let layers = Layers { file: settings, ..Layers::default() }.with_id_synonyms();
+        let at = |key: &str| origins.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        let mut errors = Vec::new();
+        for (key, (value, origin)) in &origins {
+            errors.extend(check_static(key, value, origin));
+        }
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
+        }
+        let values = resolve(&layers);
+        let node = NodeSettings::resolve(&layers, &values).map_err(|faults| {
+            ConfigErrors(
+                faults
+                    .into_iter()
+                    .map(|fault| (at(fault.key), fault))
+                    .map(|(at, fault)| fault.located(&layers, at))
+                    .collect(),
+            )
+        })?;
+        let notices = notices(file, &origins);
+        Ok((BrokerConfig { inner: Arc::new(Inner { layers, values, node }) }, notices))
+    }
+
+    /// The value in force.
+    #[must_use]
+    pub fn get<T: Typed>(&self, key: BrokerKey<T>) -> T::Out<'_> {
+        value_of(&self.inner.values, key)
+    }
+
+    /// What the node is and where it listens, worked out of several keys.
+    #[must_use]
+    pub fn node(&self) -> &NodeSettings {
+        &self.inner.node
+    }
+
+    /// The text set for a name in the strongest layer that has it: for names outside the table, such as those
+    /// with a listener's prefix or those of plug-ins.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.inner.layers.setting(name)
+    }
+
+    /// The settings with one dynamic layer replaced by `settings`, and the settings that were left out because
+    /// they are not valid (the quorum checked them when they were made; an older node may know less).
+    #[must_use]
+    pub fn with_dynamic(
+        &self,
+        layer: DynamicLayer,
+        settings: BTreeMap<String, String>,
+    ) -> (BrokerConfig, Vec<InvalidConfig>) {
+        let mut refused = Vec::new();
+        let mut kept = Layer::new();
+        for (name, text) in settings {
+            match check_dynamic(&name, &text) {
+                Ok(()) => drop(kept.insert(name, text)),
+                Err(error) => refused.push(error),
+            }
+        }
+        let mut layers = self.inner.layers.clone();
+        match layer {
+            DynamicLayer::ThisBroker => layers.this_broker = kept,
+            DynamicLayer::ClusterDefault => layers.cluster_default = kept,
+        }
+        let values = resolve(&layers);
+        // What a node is does not change while it runs; only listeners could, and those wait for a restart.
+        let node = self.inner.node.clone();
+        (BrokerConfig { inner: Arc::new(Inner { layers, values, node }) }, refused)
+    }
+
+    /// Checks settings that are to become one dynamic layer (AlterConfigs, IncrementalAlterConfigs).
+    ///
+    /// # Errors
+    /// Kafka's error: keys that need a restart, keys that make sense for one broker alone, or a bad value.
+    pub fn validate_dynamic(
+        &self,
+        layer: DynamicLayer,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(), InvalidConfig> {
+        refuse(settings, "Cannot update these configs dynamically", |name| {
+            keys::lookup(Scope::Broker, name).is_some_and(|def| def.update == UpdateMode::ReadOnly)
+        })?;
+        refuse(
+            settings,
+            "These security configs can be dynamically updated only per-listener using the listener prefix",
+            |name| layers::PER_LISTENER_ONLY.contains(&name),
+        )?;
+        settings.iter().try_for_each(|(name, text)| check_dynamic(name, text))?;
+        if layer == DynamicLayer::ClusterDefault {
+            let what = "Cannot update these configs at default cluster level, broker id must be specified";
+            refuse(settings, what, per_broker_only)?;
+        }
+        Ok(())
+    }
+
+    /// DescribeConfigs of this broker: all keys of Kafka's newest line, and whatever else is set, by name.
+    #[must_use]
+    pub fn describe(&self) -> Vec<ConfigEntry> {
+        let Layers { this_broker, cluster_default, file } = &self.inner.layers;
+        let set = [this_broker, cluster_default, file]
+            .into_iter()
+            .flat_map(|layer| layer.keys().map(String::as_str));
+        let listed = keys::broker_keys().filter(|def| def.is_listed()).map(|def| def.name);
+        let names: std::collections::BTreeSet<&str> = set.chain(listed).collect();
+        names.into_iter().map(|name| self.describe_name(name)).collect()
+    }
+
+    /// DescribeConfigs of the cluster default (the broker resource without a name): what is set there.
+    #[must_use]
+    pub fn describe_cluster_default(&self) -> Vec<ConfigEntry> {
+        let layer = &self.inner.layers.cluster_default;
+        let entry = |(name, text): (&String, &String)| {
+            let mut entry = self.describe_name(name);
+            entry.value = (!entry.is_sensitive).then(|| text.clone());
+            entry.synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
+            entry.source = entry.synonyms.first().map_or(ConfigSource::Default, |head| head.source);
+            entry
+        };
+        layer.iter().map(entry).collect()
+    }
+
+    /// The dynamic settings of a layer as they were made.
+    #[must_use]
+    pub fn dynamic_settings(&self, layer: DynamicLayer) -> &BTreeMap<String, String> {
+        match layer {
+            DynamicLayer::ThisBroker => &self.inner.layers.this_broker,
+            DynamicLayer::ClusterDefault => &self.inner.layers.cluster_default,
+        }
+    }
+
+    fn describe_name(&self, name: &str) -> ConfigEntry {
+        let base = layers::listener_override(name).unwrap_or(name);
+        let Some(def) = keys::lookup(Scope::Broker, base) else {
+            // Without a type it could be a secret: the value is withheld, as Kafka does.
+            let synonyms = self.inner.layers.synonyms(name, true);
+            return ConfigEntry {
+                name: name.to_owned(),
+                value: None,
+                source: synonyms.first().map_or(ConfigSource::Default, |head| head.source),
+                is_sensitive: true,
+                is_read_only: true,
+                kind: None,
+                doc: None,
+                synonyms,
+            };
+        };
+        let value = if def.is_sensitive() {
+            None
+        } else if base == name {
+            self.inner.values[def.slot].to_text()
+        } else {
+            self.setting(name).map(str::to_owned)
+        };
+        let synonyms = self.inner.layers.synonyms(name, def.is_sensitive());
+        let read_only = base != name || def.update == UpdateMode::ReadOnly;
+        ConfigEntry { name: name.to_owned(), ..ConfigEntry::known(def, value, read_only, synonyms) }
+    }
+
+    /// The default that a topic or group key takes from its broker key, in the unit of the former.
+    pub(crate) fn inherited(&self, def: &KeyDef) -> Option<Value> {
+        let synonym = keys::lookup(Scope::Broker, def.broker_synonym?)?;
+        let value = layers::effective(&self.inner.layers, &self.inner.values, synonym);
+        (value != Value::Null).then_some(value)
+    }
+
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.inner.layers
+    }
+
+    /// A time that several keys of different units can give (`log.retention.ms`, `.minutes`, `.hours`).
+    fn fallback_ms(&self, key: BrokerKey<Option<i64>>) -> i64 {
+        match layers::effective(&self.inner.layers, &self.inner.values, key.def()) {
+            Value::Long(ms) => ms,
+            _ => i64::MAX,
+        }
+    }
+
+    /// How long segments are kept: `log.retention.ms`, else `.minutes`, else `.hours`; -1 for ever.
+    #[must_use]
+    pub fn log_retention_ms(&self) -> i64 {
+        self.fallback_ms(keys::LOG_RETENTION_MS).max(-1)
+    }
+
+    /// Age at which a segment is rolled: `log.roll.ms`, else `log.roll.hours`.
+    #[must_use]
+    pub fn log_roll_ms(&self) -> i64 {
+        self.fallback_ms(keys::LOG_ROLL_MS)
+    }
+
+    /// Largest random reduction of the roll age: `log.roll.jitter.ms`, else `log.roll.jitter.hours`.
+    #[must_use]
+    pub fn log_roll_jitter_ms(&self) -> i64 {
+        self.fallback_ms(keys::LOG_ROLL_JITTER_MS)
+    }
+
+    /// Longest time that appended records stay unflushed: `log.flush.interval.ms`, else the scheduler's interval.
+    #[must_use]
+    pub fn log_flush_interval_ms(&self) -> i64 {
+        self.fallback_ms(keys::LOG_FLUSH_INTERVAL_MS)
+    }
+}
+
+/// Takes a handle's value out of a scope's values.
+pub(crate) fn value_of<S, T: Typed>(values: &[Value], key: crate::key::Key<S, T>) -> T::Out<'_> {
+    T::from_value(&values[key.def().slot]).expect("a handle's type is its key's type")
+}
+
+/// The values in force by slot: the strongest layer's, else the default.
+fn resolve(layers: &Layers) -> Vec<Value> {
+    let value = |def: &KeyDef| {
+        let text = match (layers.setting(def.name), def.default) {
+            (Some(text), _) => text,
+            (None, Default::Text(text)) => text,
+            (None, Default::Null) => return Value::Null,
+        };
+        // Every layer was checked before it was laid on.
+        Value::parse(def.kind, text).unwrap_or(Value::Null)
+    };
+    keys::broker_keys().map(value).collect()
+}
+
+/// The last setting of each key, and where it stands.
+fn origins(file: &Properties, overrides: &[(String, String)]) -> BTreeMap<String, (String, Origin)> {
+    let mut origins = BTreeMap::new();
+    for entry in file.entries() {
+        let origin = Origin::Line { file: file.source().to_owned(), line: entry.line };
+        origins.insert(entry.key.clone(), (entry.value.clone(), origin));
+    }
+    for (key, value) in overrides {
+        origins.insert(key.clone(), (value.clone(), Origin::Override));
+    }
+    origins
+}
+
+fn check_static(key: &str, value: &str, origin: &Origin) -> Option<ConfigError> {
+    let def = keys::lookup(Scope::Broker, layers::listener_override(key).unwrap_or(key))?;
+    let error = parse_value(def, value).err()?;
+    let reason = match error {
+        InvalidConfig::BadValue { reason, .. } => reason,
+        other => other.to_string(),
+    };
+    Some(ConfigError {
+        origin: origin.clone(),
+        key: key.to_owned(),
+        value: if def.is_sensitive() { "[hidden]".to_owned() } else { value.to_owned() },
+        reason,
+        accepted: def.accepted(),
+    })
+}
+
+fn check_dynamic(name: &str, text: &str) -> Result<(), InvalidConfig> {
+    match keys::lookup(Scope::Broker, layers::listener_override(name).unwrap_or(name)) {
+        Some(def) => parse_value(def, text).map(drop),
+        // Names outside the table may be a plug-in's; Kafka takes them too.
+        None => Ok(()),
+    }
+}
+
+fn per_broker_only(name: &str) -> bool {
+    match layers::listener_override(name) {
+        Some(base) => !layers::CLUSTER_LEVEL_LISTENER_KEYS.contains(&base),
+        None => keys::lookup(Scope::Broker, name).is_some_and(|def| def.update == UpdateMode::PerBroker),
+    }
+}
+
+/// Kafka's answer naming all settings that `is_refused` picks, `what: [a, b]`.
+fn refuse(
+    settings: &BTreeMap<String, String>,
+    what: &str,
+    is_refused: impl Fn(&str) -> bool,
+) -> Result<(), InvalidConfig> {
+    let names: Vec<&str> = settings.keys().map(String::as_str).filter(|name| is_refused(name)).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(InvalidConfig::Conflict(format!("{what}: [{}]", names.join(", "))))
+}
+
+fn notices(file: &Properties, origins: &BTreeMap<String, (String, Origin)>) -> Notices {
+    let mut notices: Notices = file
+        .duplicates()
+        .map(|entry| Notice::Duplicate {
+            origin: Origin::Line { file: file.source().to_owned(), line: entry.line },
+            key: entry.key.clone(),
+        })
+        .collect();
+    let mut ignored = Vec::new();
+    for (key, (_, origin)) in origins {
+        match keys::lookup(Scope::Broker, layers::listener_override(key).unwrap_or(key)) {
+            Some(def) if !def.is_served() => ignored.push(def.name),
+            Some(_) => {}
+            None => notices.push(Notice::Unknown {
+                origin: origin.clone(),
+                key: key.clone(),
+                nearest: suggest::nearest(key, keys::broker_keys().map(|def| def.name)),
+            }),
+        }
+    }
+    if !ignored.is_empty() {
+        ignored.dedup();
+        notices.push(Notice::Ignored(ignored));
+    }
+    notices
+}

@@ -1,0 +1,263 @@
+//! What a node is: its id, roles, quorum, directories and listeners, worked out of several keys with the
+//! fall-backs of old and new Kafka lines.
+
+use std::path::{Path, PathBuf};
+
+use crate::address::{HostPort, Quorum, Roles, Voter};
+use crate::broker::value_of;
+use crate::error::{ConfigError, Origin};
+use crate::key::{BrokerKey, Scope};
+use crate::keys;
+use crate::layers::{self, Layers};
+use crate::listeners::Listeners;
+use crate::value::{Typed, Value};
+
+/// Where ZooKeeper listens when `zookeeper.connect` names no port.
+const ZOOKEEPER_PORT: u16 = 2181;
+
+/// What a node is and where it listens. Fixed for the life of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// `node.id` or `broker.id`; `None` takes the id of `meta.properties`, or makes one.
+    pub id: Option<i32>,
+    /// `process.roles`; without it a broker that votes if the quorum's addresses name this host.
+    pub roles: Roles,
+    /// Who keeps the metadata.
+    pub quorum: Quorum,
+    /// `log.dirs`, else `log.dir`; at least one.
+    pub log_dirs: Vec<PathBuf>,
+    /// `metadata.log.dir`, else the first of [`NodeSettings::log_dirs`].
+    pub metadata_log_dir: PathBuf,
+    /// Where the node listens and what it tells others.
+    pub listeners: Listeners,
+}
+
+/// A setting that cannot work, before its place is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) key: &'static str,
+    reason: String,
+}
+
+impl Fault {
+    pub(crate) fn new(key: &'static str, reason: impl Into<String>) -> Fault {
+        Fault { key, reason: reason.into() }
+    }
+
+    pub(crate) fn located(self, layers: &Layers, origin: Origin) -> ConfigError {
+        let def = keys::lookup(Scope::Broker, self.key);
+        let accepted =
+            def.map(|def| def.accepted()).filter(|text| text != "a text" && !text.ends_with("list"));
+        let value = layers.setting(self.key).unwrap_or_default().to_owned();
+        let reason = self.reason;
+        ConfigError {
+            origin,
+            key: self.key.to_owned(),
+            value,
+            reason,
+            accepted: accepted.unwrap_or_default(),
+        }
+    }
+}
+
+/// The settings under resolution: what the files say, and the values.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings<'a> {
+    layers: &'a Layers,
+    values: &'a [Value],
+}
+
+impl<'a> Settings<'a> {
+    pub(crate) fn get<T: Typed>(self, key: BrokerKey<T>) -> T::Out<'a> {
+        value_of(self.values, key)
+    }
+
+    pub(crate) fn is_set<T>(self, key: BrokerKey<T>) -> bool {
+        self.layers.setting(key.name()).is_some()
+    }
+
+    /// A time with its fall-backs.
+    fn fallback_ms(self, key: BrokerKey<Option<i64>>) -> i64 {
+        match layers::effective(self.layers, self.values, key.def()) {
+            Value::Long(ms) => ms,
+            _ => i64::MAX,
+        }
+    }
+}
+
+impl NodeSettings {
+    pub(crate) fn resolve(layers: &Layers, values: &[Value]) -> Result<NodeSettings, Vec<Fault>> {
+        let settings = Settings { layers, values };
+        let mut faults = Vec::new();
+        let id = keep(&mut faults, node_id(settings));
+        let quorum = keep(&mut faults, quorum(settings));
+        let listeners = keep(&mut faults, Listeners::resolve(settings));
+        let roles = roles(settings);
+        faults.extend(numbers_that_disagree(settings));
+        let (Some(id), Some(quorum), Some(listeners), true) = (id, quorum, listeners, faults.is_empty())
+        else {
+            return Err(faults);
+        };
+        let dirs = settings.get(keys::LOG_DIRS).unwrap_or_else(|| settings.get(keys::LOG_DIR));
+        let log_dirs: Vec<PathBuf> = dirs.iter().map(PathBuf::from).collect();
+        let metadata_log_dir = match (settings.get(keys::METADATA_LOG_DIR), log_dirs.first()) {
+            (Some(dir), _) => PathBuf::from(dir),
+            (None, Some(first)) => first.clone(),
+            (None, None) => {
+                return Err(vec![Fault::new("log.dirs", "At least one log directory must be defined")]);
+            }
+        };
+        let node = NodeSettings { id, roles, quorum, log_dirs, metadata_log_dir, listeners };
+        let faults = node.disagreements(settings);
+        if faults.is_empty() { Ok(node) } else { Err(faults) }
+    }
+
+    /// Directories that get no new partitions (`cordoned.log.dirs`, `*` for all).
+    pub(crate) fn is_log_dir(&self, dir: &str) -> bool {
+        self.log_dirs.iter().any(|known| known == Path::new(dir))
+    }
+
+    /// Roles, voters and listeners that contradict one another (`KafkaConfig.validateValues`).
+    fn disagreements(&self, settings: Settings<'_>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for dir in settings.get(keys::CORDONED_LOG_DIRS) {
+            if dir != "*" && !self.is_log_dir(dir) {
+                faults.push(Fault::new("cordoned.log.dirs", format!("{dir} is not one of log.dirs")));
+            }
+        }
+        if !settings.is_set(keys::PROCESS_ROLES) {
+            return faults;
+        }
+        let is_voter = match (&self.quorum, self.id) {
+            (Quorum::Voters(voters), Some(id)) => Some(voters.iter().any(|voter| voter.id == id)),
+            _ => None,
+        };
+        match (self.roles, is_voter) {
+            (Roles { controller: true, .. }, Some(false)) => faults.push(Fault::new(
+                "controller.quorum.voters",
+                "process.roles has the controller role: this node's id must be among the voters",
+            )),
+            (Roles { controller: false, .. }, Some(true)) => faults.push(Fault::new(
+                "controller.quorum.voters",
+                "process.roles has only the broker role: this node's id must not be among the voters",
+            )),
+            _ => {}
+        }
+        if !self.roles.controller && self.quorum == Quorum::Alone {
+            faults.push(Fault::new(
+                "process.roles",
+                "a broker without the controller role needs controller.quorum.bootstrap.servers or \
+                 controller.quorum.voters to say where the controllers are",
+            ));
+        }
+        faults.extend(self.listeners.role_faults(self.roles, &self.quorum));
+        faults
+    }
+}
+
+/// Keeps a result's value, or notes its fault.
+fn keep<T>(faults: &mut Vec<Fault>, result: Result<T, Fault>) -> Option<T> {
+    result.map_err(|fault| faults.push(fault)).ok()
+}
+
+fn node_id(settings: Settings<'_>) -> Result<Option<i32>, Fault> {
+    let node_id = settings.get(keys::NODE_ID);
+    let broker_id = settings.get(keys::BROKER_ID);
+    match node_id {
+        Some(id) if broker_id >= 0 && broker_id != id => Err(Fault::new(
+            "node.id",
+            format!("node.id and broker.id are the same thing, but broker.id={broker_id}"),
+        )),
+        Some(id) if id >= 0 => Ok(Some(id)),
+        _ => Ok(Some(broker_id).filter(|id| *id >= 0)),
+    }
+}
+
+fn roles(settings: Settings<'_>) -> Roles {
+    match settings.get(keys::PROCESS_ROLES) {
+        Some(roles) if !roles.is_empty() => Roles {
+            broker: roles.iter().any(|role| role == "broker"),
+            controller: roles.iter().any(|role| role == "controller"),
+        },
+        _ => Roles { broker: true, controller: true },
+    }
+}
+
+/// The modern keys where they are set, then ZooKeeper's.
+fn quorum(settings: Settings<'_>) -> Result<Quorum, Fault> {
+    let voters = settings.get(keys::CONTROLLER_QUORUM_VOTERS);
+    if !voters.is_empty() {
+        let voters = voters.iter().map(|text| Voter::parse(text)).collect::<Result<Vec<_>, _>>();
+        let voters = voters.map_err(|reason| Fault::new("controller.quorum.voters", reason))?;
+        if let Some(twice) =
+            voters.iter().find(|one| voters.iter().filter(|other| other.id == one.id).count() > 1)
+        {
+            return Err(Fault::new("controller.quorum.voters", format!("id {} stands twice", twice.id)));
+        }
+        return Ok(Quorum::Voters(voters));
+    }
+    let servers = settings.get(keys::CONTROLLER_QUORUM_BOOTSTRAP_SERVERS);
+    if !servers.is_empty() {
+        let servers = servers.iter().map(|text| HostPort::parse(text, None)).collect::<Result<Vec<_>, _>>();
+        let servers = servers.map_err(|reason| Fault::new("controller.quorum.bootstrap.servers", reason))?;
+        return Ok(Quorum::Bootstrap(servers));
+    }
+    let connect = settings.get(keys::ZOOKEEPER_CONNECT).unwrap_or_default();
+    // A chroot (`host:2181/kafka`) has no meaning here.
+    let hosts = connect.split_once('/').map_or(connect, |(hosts, _)| hosts);
+    let hosts: Vec<&str> = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+    if hosts.is_empty() {
+        return Ok(Quorum::Alone);
+    }
+    let addresses =
+        hosts.iter().map(|host| HostPort::parse(host, Some(ZOOKEEPER_PORT))).collect::<Result<_, _>>();
+    addresses.map(Quorum::Addresses).map_err(|reason| Fault::new("zookeeper.connect", reason))
+}
+
+/// Numbers of several keys that Kafka refuses together.
+fn numbers_that_disagree(settings: Settings<'_>) -> Vec<Fault> {
+    let retention_ms = settings.fallback_ms(keys::LOG_RETENTION_MS);
+    let queued_bytes = settings.get(keys::QUEUED_MAX_REQUEST_BYTES);
+    let request_bytes = i64::from(settings.get(keys::SOCKET_REQUEST_MAX_BYTES));
+    let fetch_wait_ms = settings.get(keys::REPLICA_FETCH_WAIT_MAX_MS);
+    let lag_ms = settings.get(keys::REPLICA_LAG_TIME_MAX_MS);
+    let heartbeat_ms = i64::from(settings.get(keys::BROKER_HEARTBEAT_INTERVAL_MS));
+    let session_ms = i64::from(settings.get(keys::BROKER_SESSION_TIMEOUT_MS));
+    let min_lag_ms = settings.get(keys::LOG_CLEANER_MIN_COMPACTION_LAG_MS);
+    let max_lag_ms = settings.get(keys::LOG_CLEANER_MAX_COMPACTION_LAG_MS);
+    let rules = [
+        (settings.fallback_ms(keys::LOG_ROLL_MS) >= 1, "log.roll.ms", "must be at least 1".to_owned()),
+        (
+            settings.fallback_ms(keys::LOG_ROLL_JITTER_MS) >= 0,
+            "log.roll.jitter.ms",
+            "must be at least 0".to_owned(),
+        ),
+        (retention_ms != 0, "log.retention.ms", "must be at least 1, or -1 for unlimited".to_owned()),
+        (
+            queued_bytes <= 0 || queued_bytes >= request_bytes,
+            "queued.max.request.bytes",
+            format!("must not be below socket.request.max.bytes ({request_bytes})"),
+        ),
+        (
+            fetch_wait_ms <= settings.get(keys::REPLICA_SOCKET_TIMEOUT_MS),
+            "replica.socket.timeout.ms",
+            format!("must not be below replica.fetch.wait.max.ms ({fetch_wait_ms})"),
+        ),
+        (
+            i64::from(fetch_wait_ms) <= lag_ms,
+            "replica.fetch.wait.max.ms",
+            format!("must not be above replica.lag.time.max.ms ({lag_ms})"),
+        ),
+        (
+            heartbeat_ms.saturating_mul(2) <= session_ms,
+            "broker.heartbeat.interval.ms",
+            format!("must be at most half of broker.session.timeout.ms ({session_ms})"),
+        ),
+        (
+            min_lag_ms <= max_lag_ms,
+            "log.cleaner.min.compaction.lag.ms",
+            format!("must not be above log.cleaner.max.compaction.lag.ms ({max_lag_ms})"),
+        ),
+    ];
+    rules.into_iter().filter(|(holds, ..)| !holds).map(|(_, key, reason)| Fault::new(key, reason)).collect()
+}

@@ -1,0 +1,225 @@
+//! The settings of one topic: its own over the broker's over the defaults.
+
+use std::collections::BTreeMap;
+
+use crate::broker::{BrokerConfig, value_of};
+use crate::describe::{ConfigEntry, ConfigSource, Synonym};
+use crate::error::{InvalidConfig, parse_value};
+use crate::key::{Default, KeyDef, Scope, TopicKey};
+use crate::keys;
+use crate::value::{Typed, Value};
+
+/// What becomes of old segments (`cleanup.policy`); neither keeps them for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CleanupPolicy {
+    /// Keep the last record of each key.
+    pub compact: bool,
+    /// Remove segments past retention.
+    pub delete: bool,
+}
+
+/// Which timestamp records carry (`message.timestamp.type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimestampType {
+    /// The producer's.
+    CreateTime,
+    /// The broker's at append.
+    LogAppendTime,
+}
+
+/// How the broker stores batches (`compression.type` with its level).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// As the producer sent them.
+    Producer,
+    /// Not compressed.
+    Uncompressed,
+    /// gzip; level 1 to 9, or -1 for the library's default.
+    Gzip(i32),
+    /// Snappy.
+    Snappy,
+    /// lz4; level 1 to 17.
+    Lz4(i32),
+    /// zstd; level -131072 to 22.
+    Zstd(i32),
+}
+
+/// All settings of a topic, each with its source. Immutable.
+#[derive(Debug, Clone)]
+pub struct TopicConfig {
+    /// What the topic itself sets, as texts.
+    overrides: BTreeMap<String, String>,
+    /// Values in force by slot.
+    values: Vec<Value>,
+    broker: BrokerConfig,
+}
+
+impl TopicConfig {
+    /// Lays a topic's own settings over the broker's.
+    ///
+    /// # Errors
+    /// Kafka's error for the first unknown name, else the first bad value, else a bad combination.
+    pub fn new<K: AsRef<str>, V: AsRef<str>>(
+        overrides: impl IntoIterator<Item = (K, V)>,
+        broker: &BrokerConfig,
+    ) -> Result<TopicConfig, InvalidConfig> {
+        let overrides: BTreeMap<String, String> =
+            overrides.into_iter().map(|(k, v)| (k.as_ref().to_owned(), v.as_ref().to_owned())).collect();
+        if let Some(name) = overrides.keys().find(|name| keys::lookup(Scope::Topic, name).is_none()) {
+            return Err(InvalidConfig::UnknownKey { scope: Scope::Topic, name: name.clone() });
+        }
+        let value = |def: &KeyDef| match overrides.get(def.name) {
+            Some(text) => parse_value(def, text),
+            None => Ok(inherited(def, broker)),
+        };
+        let values = keys::topic_keys().map(value).collect::<Result<_, _>>()?;
+        let config = TopicConfig { overrides, values, broker: broker.clone() };
+        config.check_combinations()?;
+        Ok(config)
+    }
+
+    /// Like [`TopicConfig::new`] for settings that were stored earlier: what is no longer valid is left out and
+    /// named, so that one of them cannot take a topic away.
+    pub fn from_stored<K: AsRef<str>, V: AsRef<str>>(
+        overrides: impl IntoIterator<Item = (K, V)>,
+        broker: &BrokerConfig,
+    ) -> (TopicConfig, Vec<InvalidConfig>) {
+        let mut kept = BTreeMap::new();
+        let mut refused = Vec::new();
+        for (name, text) in overrides {
+            let verdict = match keys::lookup(Scope::Topic, name.as_ref()) {
+                Some(def) => parse_value(def, text.as_ref()).map(drop),
+                None => {
+                    Err(InvalidConfig::UnknownKey { scope: Scope::Topic, name: name.as_ref().to_owned() })
+                }
+            };
+            match verdict {
+                Ok(()) => drop(kept.insert(name.as_ref().to_owned(), text.as_ref().to_owned())),
+                Err(error) => refused.push(error),
+            }
+        }
+        let value = |def: &KeyDef| match kept.get(def.name) {
+            Some(text) => Value::parse(def.kind, text).unwrap_or_else(|_| inherited(def, broker)),
+            None => inherited(def, broker),
+        };
+        let values = keys::topic_keys().map(value).collect();
+        (TopicConfig { overrides: kept, values, broker: broker.clone() }, refused)
+    }
+
+    /// The same topic on a broker whose own settings changed.
+    #[must_use]
+    pub fn on_broker(&self, broker: &BrokerConfig) -> TopicConfig {
+        TopicConfig::from_stored(&self.overrides, broker).0
+    }
+
+    /// The value in force.
+    #[must_use]
+    pub fn get<T: Typed>(&self, key: TopicKey<T>) -> T::Out<'_> {
+        value_of(&self.values, key)
+    }
+
+    /// What the topic itself sets.
+    #[must_use]
+    pub fn overrides(&self) -> &BTreeMap<String, String> {
+        &self.overrides
+    }
+
+    /// `cleanup.policy`.
+    #[must_use]
+    pub fn cleanup_policy(&self) -> CleanupPolicy {
+        let words = self.get(keys::topic::CLEANUP_POLICY);
+        CleanupPolicy {
+            compact: words.iter().any(|word| word == "compact"),
+            delete: words.iter().any(|word| word == "delete"),
+        }
+    }
+
+    /// `message.timestamp.type`.
+    #[must_use]
+    pub fn timestamp_type(&self) -> TimestampType {
+        match self.get(keys::topic::MESSAGE_TIMESTAMP_TYPE) {
+            "LogAppendTime" => TimestampType::LogAppendTime,
+            _ => TimestampType::CreateTime,
+        }
+    }
+
+    /// `compression.type` with the level of the codec.
+    #[must_use]
+    pub fn compression(&self) -> Compression {
+        match self.get(keys::topic::COMPRESSION_TYPE) {
+            "uncompressed" => Compression::Uncompressed,
+            "gzip" => Compression::Gzip(self.get(keys::topic::COMPRESSION_GZIP_LEVEL)),
+            "snappy" => Compression::Snappy,
+            "lz4" => Compression::Lz4(self.get(keys::topic::COMPRESSION_LZ4_LEVEL)),
+            "zstd" => Compression::Zstd(self.get(keys::topic::COMPRESSION_ZSTD_LEVEL)),
+            _ => Compression::Producer,
+        }
+    }
+
+    /// Largest size of a segment in bytes: `segment.bytes`, or what a test set below its minimum.
+    #[must_use]
+    pub fn segment_bytes(&self) -> i32 {
+        self.get(keys::topic::INTERNAL_SEGMENT_BYTES).unwrap_or_else(|| self.get(keys::topic::SEGMENT_BYTES))
+    }
+
+    /// Age at which a segment is rolled: `segment.ms`, less where compaction must get at its records sooner.
+    #[must_use]
+    pub fn segment_ms_max(&self) -> i64 {
+        let segment_ms = self.get(keys::topic::SEGMENT_MS);
+        if self.cleanup_policy().compact {
+            return segment_ms.min(self.get(keys::topic::MAX_COMPACTION_LAG_MS));
+        }
+        segment_ms
+    }
+
+    /// DescribeConfigs of this topic: all keys of Kafka's newest line, and whatever else is set, by name.
+    #[must_use]
+    pub fn describe(&self) -> Vec<ConfigEntry> {
+        let is_shown = |def: &&KeyDef| def.is_listed() || self.overrides.contains_key(def.name);
+        let mut entries: Vec<ConfigEntry> =
+            keys::topic_keys().filter(is_shown).map(|def| self.entry(def)).collect();
+        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        entries
+    }
+
+    fn entry(&self, def: &KeyDef) -> ConfigEntry {
+        let value = self.values[def.slot].to_text();
+        let own = self.overrides.contains_key(def.name).then(|| Synonym {
+            name: def.name.to_owned(),
+            value: value.clone(),
+            source: ConfigSource::Topic,
+        });
+        let inherited =
+            def.broker_synonym.map(|name| self.broker.layers().synonyms(name, def.is_sensitive()));
+        let synonyms = own.into_iter().chain(inherited.unwrap_or_default()).collect();
+        ConfigEntry::known(def, value, false, synonyms)
+    }
+
+    /// Settings that are each valid and cannot work together (LogConfig.validateValues).
+    fn check_combinations(&self) -> Result<(), InvalidConfig> {
+        let min = self.get(keys::topic::MIN_COMPACTION_LAG_MS);
+        let max = self.get(keys::topic::MAX_COMPACTION_LAG_MS);
+        if min > max {
+            return Err(InvalidConfig::Conflict(format!(
+                "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
+            )));
+        }
+        if self.get(keys::topic::REMOTE_STORAGE_ENABLE) {
+            return Err(InvalidConfig::Conflict(
+                "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote \
+                 log storage."
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a topic has without a setting of its own: the broker key's value, else the table's default.
+fn inherited(def: &KeyDef, broker: &BrokerConfig) -> Value {
+    let fallback = || match def.default {
+        Default::Text(text) => Value::parse(def.kind, text).unwrap_or(Value::Null),
+        Default::Null => Value::Null,
+    };
+    broker.inherited(def).unwrap_or_else(fallback)
+}
