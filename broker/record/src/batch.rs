@@ -39,6 +39,7 @@ use std::ops::Deref;
 use crate::compression::Codec;
 use crate::crc;
 use crate::error::{BatchError, Damage};
+use crate::legacy;
 
 /// Bytes of a header, before the records.
 pub const HEADER_SIZE: usize = 61;
@@ -80,9 +81,6 @@ pub(crate) const DELETE_HORIZON_BIT: i16 = 0b0100_0000;
 
 /// Least length field of format 2.
 const BATCH_LENGTH_MIN: i32 = (HEADER_SIZE - LENGTH_OVERHEAD) as i32;
-/// Least length field of any format (an empty message of format 0): below it not even the magic can be believed.
-const LEGACY_LENGTH_MIN: i32 = 14;
-
 /// Who set the timestamps of a batch (KIP-32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TimestampType {
@@ -488,16 +486,13 @@ pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
     ((i64::from(sequence) + i64::from(increment)) & i64::from(i32::MAX)) as i32
 }
 
-/// Checks length and magic, in the order that gives zeroed space and old formats their right names.
+/// Checks magic and length, which decide whether the other fields mean anything.
 #[inline]
 fn check_start(start: &[u8; MAGIC_AT + 1]) -> Result<(), BatchError> {
     let batch_length = i32_at(start, BATCH_LENGTH_AT);
     let magic = start[MAGIC_AT] as i8;
-    if batch_length < LEGACY_LENGTH_MIN {
-        return Err(Damage::BatchLength { batch_length, minimum: BATCH_LENGTH_MIN }.into());
-    }
     if magic != MAGIC {
-        return Err(BatchError::UnsupportedMagic { magic });
+        return Err(legacy::refuse(magic, batch_length));
     }
     if batch_length < BATCH_LENGTH_MIN {
         return Err(Damage::BatchLength { batch_length, minimum: BATCH_LENGTH_MIN }.into());
@@ -541,4 +536,100 @@ fn i16_at<const N: usize>(bytes: &[u8; N], at: usize) -> i16 {
 #[inline(always)]
 pub(crate) fn put<const M: usize>(header: &mut [u8; HEADER_SIZE], at: usize, value: [u8; M]) {
     header[at..at + M].copy_from_slice(&value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::{BatchBuilder, BatchOptions};
+    use crate::error::ErrorKind;
+
+    /// A batch of two records from offset 10.
+    fn batch() -> Vec<u8> {
+        let mut builder = BatchBuilder::new(BatchOptions { base_offset: 10, ..BatchOptions::default() });
+        builder.append(1000, None, Some(b"a"), &[]).unwrap();
+        builder.append(1005, Some(b"k"), Some(b"b"), &[]).unwrap();
+        builder.build().unwrap().to_vec()
+    }
+
+    fn check_refused<const M: usize>(at: usize, value: [u8; M], expected: BatchError) {
+        let mut bytes = batch();
+        bytes[at..at + M].copy_from_slice(&value);
+        assert_eq!(BatchRef::parse(&bytes).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn inconsistent_headers_are_refused() {
+        let offsets =
+            |base_offset, last_offset_delta| Damage::Offsets { base_offset, last_offset_delta }.into();
+        check_refused(BASE_OFFSET_AT, (-1_i64).to_be_bytes(), offsets(-1, 1));
+        check_refused(BASE_OFFSET_AT, (i64::MAX - 1).to_be_bytes(), offsets(i64::MAX - 1, 1));
+        check_refused(LAST_OFFSET_DELTA_AT, (-1_i32).to_be_bytes(), offsets(10, -1));
+        let counts = |record_count| Damage::RecordCount { record_count, last_offset_delta: 1 }.into();
+        check_refused(RECORD_COUNT_AT, 3_i32.to_be_bytes(), counts(3));
+        check_refused(RECORD_COUNT_AT, (-1_i32).to_be_bytes(), counts(-1));
+        check_refused(RECORD_COUNT_AT, i32::MAX.to_be_bytes(), counts(i32::MAX));
+        check_refused(ATTRIBUTES_AT, 5_i16.to_be_bytes(), BatchError::UnknownCodec { id: 5 });
+        check_refused(ATTRIBUTES_AT, 7_i16.to_be_bytes(), BatchError::UnknownCodec { id: 7 });
+    }
+
+    #[test]
+    fn the_largest_offsets_are_accepted() {
+        let mut bytes = batch();
+        bytes[..8].copy_from_slice(&(i64::MAX - 2).to_be_bytes());
+        let batch = BatchRef::parse(&bytes).unwrap();
+        assert_eq!((batch.last_offset(), batch.next_offset()), (i64::MAX - 1, i64::MAX));
+    }
+
+    #[test]
+    fn a_cut_batch_says_how_much_it_needs() {
+        let bytes = batch();
+        for have in 0..bytes.len() {
+            // Before the length and the magic can be read, the header is all that is known to be needed.
+            let need = if have <= MAGIC_AT { HEADER_SIZE } else { bytes.len() };
+            let error = BatchRef::parse(&bytes[..have]).unwrap_err();
+            assert_eq!(error, BatchError::Incomplete { need, have });
+            assert_eq!(error.kind(), ErrorKind::Incomplete);
+        }
+        assert!(BatchHeader::parse(&bytes[..HEADER_SIZE]).is_ok(), "a header alone is enough for its view");
+    }
+
+    #[test]
+    fn sequences_wrap() {
+        for (sequence, increment, expected) in [
+            (0, 0, 0),
+            (5, 3, 8),
+            (i32::MAX, 0, i32::MAX),
+            (i32::MAX, 1, 0),
+            (i32::MAX - 1, 4, 2),
+            (i32::MAX, i32::MAX, i32::MAX - 1),
+        ] {
+            assert_eq!(increment_sequence(sequence, increment), expected, "{sequence} + {increment}");
+        }
+    }
+
+    #[test]
+    fn batches_end_at_the_first_damage() {
+        let one = batch();
+        let mut two = one.clone();
+        two[BATCH_LENGTH_AT] = 0xff;
+        let buf = [one.as_slice(), &one, &two, &one].concat();
+        let mut batches = Batches::new(&buf);
+        assert_eq!(batches.next().unwrap().unwrap().bytes(), one);
+        assert_eq!(batches.next().unwrap().unwrap().bytes(), one);
+        assert_eq!(batches.next().unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
+        assert!(batches.next().is_none());
+        assert_eq!(batches.position(), 2 * one.len());
+    }
+
+    #[test]
+    fn a_wrong_crc_is_found_and_survives_patching() {
+        let mut bytes = batch();
+        *bytes.last_mut().unwrap() ^= 1;
+        let damaged = BatchRef::parse(&bytes).unwrap();
+        assert!(matches!(damaged.check_crc(), Err(BatchError::Corrupt(Damage::Crc { .. }))));
+        let header = damaged.patched_header_log_append_time(7, 3, 9999);
+        let patched = [header.as_slice(), damaged.record_bytes()].concat();
+        assert!(BatchRef::parse(&patched).unwrap().check_crc().is_err(), "patching must not launder damage");
+    }
 }

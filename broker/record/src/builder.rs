@@ -123,6 +123,8 @@ pub struct BatchBuilder {
     base_timestamp: Option<i64>,
     max_timestamp: i64,
     max_timestamp_offset: i64,
+    /// Encoded headers of the record being added; kept for its room.
+    headers: Vec<u8>,
 }
 
 impl BatchBuilder {
@@ -137,6 +139,7 @@ impl BatchBuilder {
             base_timestamp: options.delete_horizon_ms,
             max_timestamp: NO_TIMESTAMP,
             max_timestamp_offset: -1,
+            headers: Vec::new(),
         }
     }
 
@@ -168,12 +171,15 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[Header<'_>],
     ) -> Result<(), BuildError> {
-        let mut encoded = Vec::new();
+        let mut encoded = std::mem::take(&mut self.headers);
+        encoded.clear();
         for header in headers {
             write_nullable(Some(header.key), &mut encoded);
             write_nullable(header.value, &mut encoded);
         }
-        self.push(offset, timestamp, key, value, headers.len(), &encoded)
+        let result = self.push(offset, timestamp, key, value, headers.len(), &encoded);
+        self.headers = encoded;
+        result
     }
 
     /// Adds a record of another batch with its offset, timestamp and headers: what compaction keeps.

@@ -7,8 +7,10 @@
 
 use bytes::Bytes;
 
-use crate::batch::NO_SEQUENCE;
+use crate::batch::{BatchRef, NO_SEQUENCE};
 use crate::builder::{BatchBuilder, BatchOptions, BuildError};
+use crate::error::{BatchError, Damage};
+use crate::limits::DecodeLimits;
 
 /// What a control record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,28 @@ impl EndTransactionMarker {
         Some(Self { committed, coordinator_epoch })
     }
 
+    /// The marker in a batch, which holds one record; `None` if it is no control batch, another type, or empty after
+    /// compaction.
+    ///
+    /// # Errors
+    /// [`BatchError::Corrupt`] if the record is malformed, else as [`BatchRef::decode`].
+    pub fn from_batch(batch: &BatchRef<'_>) -> Result<Option<Self>, BatchError> {
+        if !batch.is_control() {
+            return Ok(None);
+        }
+        let decoded = batch.decode(DecodeLimits::default())?;
+        let Some(record) = decoded.records().next().transpose()? else { return Ok(None) };
+        let malformed = |field| Damage::Record { index: 0, field };
+        let key = record.key.unwrap_or_default();
+        match ControlType::from_key(key).ok_or(malformed("control key"))? {
+            ControlType::Abort | ControlType::Commit => {
+                let marker = Self::from_record(key, record.value.unwrap_or_default());
+                Ok(Some(marker.ok_or(malformed("transaction marker"))?))
+            }
+            ControlType::LeaderChange | ControlType::Unknown(_) => Ok(None),
+        }
+    }
+
     /// The value of the control record.
     #[must_use]
     pub fn value(&self) -> [u8; 6] {
@@ -116,5 +140,58 @@ impl EndTransactionMarker {
         });
         builder.append(timestamp, Some(&self.control_type().key()), Some(&self.value()), &[])?;
         builder.build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_round_trip() {
+        for control_type in
+            [ControlType::Abort, ControlType::Commit, ControlType::LeaderChange, ControlType::Unknown(6)]
+        {
+            assert_eq!(ControlType::from_key(&control_type.key()), Some(control_type));
+        }
+        assert_eq!(ControlType::from_key(&[0, 0, 0]), None, "cut");
+        assert_eq!(ControlType::from_key(&[0xff, 0xff, 0, 1]), None, "negative version");
+        assert_eq!(
+            ControlType::from_key(&[0, 9, 0, 1, 5]),
+            Some(ControlType::Commit),
+            "a later version adds fields"
+        );
+    }
+
+    #[test]
+    fn markers_round_trip() {
+        for committed in [false, true] {
+            let marker = EndTransactionMarker { committed, coordinator_epoch: 79 };
+            let bytes = marker.batch(1234, 5, 1_700_000_000_000).unwrap();
+            let batch = BatchRef::parse(&bytes).unwrap();
+            assert!(batch.is_control() && batch.is_transactional());
+            assert_eq!((batch.producer_id(), batch.producer_epoch(), batch.base_sequence()), (1234, 5, -1));
+            assert_eq!(EndTransactionMarker::from_batch(&batch), Ok(Some(marker)));
+        }
+    }
+
+    fn check_from_batch(control: bool, key: &[u8], value: &[u8], expected: Result<Option<()>, Damage>) {
+        let mut builder = BatchBuilder::new(BatchOptions { control, ..BatchOptions::default() });
+        builder.append(0, Some(key), Some(value), &[]).unwrap();
+        let bytes = builder.build().unwrap();
+        let found = EndTransactionMarker::from_batch(&BatchRef::parse(&bytes).unwrap());
+        assert_eq!(found.map(|marker| marker.map(drop)), expected.map_err(BatchError::from));
+    }
+
+    #[test]
+    fn other_and_malformed_control_records() {
+        let value = [0, 0, 0, 0, 0, 1];
+        check_from_batch(true, &[0, 0, 0, 0], &value, Ok(Some(())));
+        check_from_batch(false, &[0, 0, 0, 0], &value, Ok(None));
+        check_from_batch(true, &ControlType::LeaderChange.key(), b"?", Ok(None));
+        check_from_batch(true, &[0], &value, Err(Damage::Record { index: 0, field: "control key" }));
+        let marker = Damage::Record { index: 0, field: "transaction marker" };
+        check_from_batch(true, &[0, 0, 0, 1], &value[..5], Err(marker));
+        check_from_batch(true, &[0, 0, 0, 1], &[0xff, 0xff, 0, 0, 0, 1], Err(marker));
     }
 }

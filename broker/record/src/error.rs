@@ -97,14 +97,15 @@ pub enum Damage {
     },
 }
 
-/// What an error means for whoever answers for it: the broker chooses the wire code by this.
+/// What an error means for whoever answers for it: the broker chooses the wire code by this, along the lines of
+/// Apache Kafka's exceptions. (In recovery every error but `TooLarge` means damage.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// More bytes could complete the batch.
     Incomplete,
-    /// Damaged bytes: CORRUPT_MESSAGE to a client, truncation in recovery.
+    /// Bytes changed on the way, which sending again may cure: CORRUPT_MESSAGE.
     Corrupt,
-    /// A well-formed batch that breaks a rule: INVALID_RECORD.
+    /// A batch that its sender made wrong, which sending again cannot cure: INVALID_RECORD.
     InvalidRecord,
     /// A timestamp type only the broker may set: INVALID_TIMESTAMP.
     InvalidTimestamp,
@@ -125,8 +126,17 @@ impl BatchError {
             Self::UnsupportedMagic { magic: 0 | 1 } => ErrorKind::UnsupportedMagic,
             Self::UnknownCodec { .. } => ErrorKind::UnsupportedCompression,
             Self::Invalid(violation) => violation.kind(),
+            Self::Corrupt(
+                Damage::Offsets { .. }
+                | Damage::RecordCount { .. }
+                | Damage::Record { .. }
+                | Damage::MissingRecords { .. }
+                | Damage::LeftOver { .. },
+            ) => ErrorKind::InvalidRecord,
             Self::Compression(CompressionError::TooLarge { .. }) => ErrorKind::TooLarge,
-            Self::UnsupportedMagic { .. } | Self::Corrupt(_) | Self::Compression(_) => ErrorKind::Corrupt,
+            Self::UnsupportedMagic { .. }
+            | Self::Corrupt(Damage::BatchLength { .. } | Damage::Crc { .. })
+            | Self::Compression(_) => ErrorKind::Corrupt,
         }
     }
 }

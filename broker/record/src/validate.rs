@@ -72,10 +72,10 @@ pub struct RecordsSummary {
     pub record_count: u32,
     /// Records without a key: a compacted topic refuses them.
     pub null_keys: u32,
-    /// Largest timestamp in milliseconds, -1 if none is larger.
+    /// Largest timestamp in milliseconds, -1 if none is larger: what the leader stores as max timestamp.
     pub max_timestamp: i64,
-    /// Offset delta of the first record with that timestamp; the last record's if there is none.
-    pub max_timestamp_offset_delta: i32,
+    /// Offset delta of the first record with that timestamp, if any is larger than -1.
+    pub max_timestamp_offset_delta: Option<i32>,
 }
 
 /// Checks the header of a client's batch.
@@ -117,7 +117,7 @@ pub fn client_records<'b>(
         record_count: 0,
         null_keys: 0,
         max_timestamp: NO_TIMESTAMP,
-        max_timestamp_offset_delta: batch.header().last_offset_delta(),
+        max_timestamp_offset_delta: None,
     };
     for record in batch.records() {
         let record = record?;
@@ -127,11 +127,122 @@ pub fn client_records<'b>(
         }
         if record.timestamp > summary.max_timestamp {
             summary.max_timestamp = record.timestamp;
-            summary.max_timestamp_offset_delta = offset_delta;
+            summary.max_timestamp_offset_delta = Some(offset_delta);
         }
         summary.null_keys += u32::from(record.key.is_none());
         summary.record_count += 1;
         visit(index, &record);
     }
     Ok(summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::BatchRef;
+    use crate::builder::{BatchBuilder, BatchOptions};
+    use crate::error::Damage;
+    use crate::limits::DecodeLimits;
+
+    fn build(options: BatchOptions, offsets_and_timestamps: &[(i64, i64)]) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(options);
+        for &(offset, timestamp) in offsets_and_timestamps {
+            let key = (offset % 2 == 0).then_some(b"key".as_slice());
+            builder.append_at(offset, timestamp, key, Some(b"value"), &[]).unwrap();
+        }
+        builder.build().unwrap().to_vec()
+    }
+
+    fn check_header(options: BatchOptions, offsets: &[i64], expected: Result<(), Violation>) {
+        let records: Vec<_> = offsets.iter().map(|&offset| (offset, 0)).collect();
+        let bytes = build(options, &records);
+        let batch = BatchRef::parse(&bytes).unwrap();
+        assert_eq!(client_header(&batch), expected.map_err(BatchError::from));
+    }
+
+    #[test]
+    fn headers_of_clients() {
+        let plain = BatchOptions::default();
+        check_header(plain, &[0, 1, 2], Ok(()));
+        check_header(
+            BatchOptions { base_offset: 1, ..plain },
+            &[1],
+            Err(Violation::BaseOffset { base_offset: 1 }),
+        );
+        check_header(plain, &[0, 2], Err(Violation::RecordCount { record_count: 2, last_offset_delta: 2 }));
+        check_header(
+            BatchOptions { last_offset: Some(5), ..plain },
+            &[0],
+            Err(Violation::RecordCount { record_count: 1, last_offset_delta: 5 }),
+        );
+        check_header(BatchOptions { control: true, ..plain }, &[0], Err(Violation::ControlBatch));
+        let idempotent = BatchOptions { producer_id: 7, producer_epoch: 0, base_sequence: 0, ..plain };
+        check_header(idempotent, &[0], Ok(()));
+        check_header(
+            BatchOptions { base_sequence: -1, ..idempotent },
+            &[0],
+            Err(Violation::Sequence { producer_id: 7, base_sequence: -1 }),
+        );
+        let append_time = BatchOptions { timestamp_type: TimestampType::LogAppendTime, ..plain };
+        check_header(append_time, &[0], Err(Violation::LogAppendTime));
+        assert_eq!(Violation::LogAppendTime.kind(), ErrorKind::InvalidTimestamp);
+        assert_eq!(Violation::ControlBatch.kind(), ErrorKind::InvalidRecord);
+    }
+
+    #[test]
+    fn records_are_summed_up_and_shown() {
+        let bytes = build(BatchOptions::default(), &[(0, 50), (1, 90), (2, -1), (3, 90)]);
+        let decoded = BatchRef::parse(&bytes).unwrap().decode(DecodeLimits::default()).unwrap();
+        let mut shown = Vec::new();
+        let summary =
+            client_records(&decoded, |index, record| shown.push((index, record.timestamp))).unwrap();
+        assert_eq!(shown, [(0, 50), (1, 90), (2, -1), (3, 90)]);
+        let expected = RecordsSummary {
+            record_count: 4,
+            null_keys: 2,
+            max_timestamp: 90,
+            max_timestamp_offset_delta: Some(1),
+        };
+        assert_eq!(summary, expected);
+    }
+
+    #[test]
+    fn records_without_timestamps_have_no_maximum() {
+        let bytes = build(BatchOptions::default(), &[(0, -1), (1, -1)]);
+        let decoded = BatchRef::parse(&bytes).unwrap().decode(DecodeLimits::default()).unwrap();
+        let summary = client_records(&decoded, |_, _| {}).unwrap();
+        assert_eq!((summary.max_timestamp, summary.max_timestamp_offset_delta), (NO_TIMESTAMP, None));
+    }
+
+    /// Changes one byte of the records of a batch of three, and expects an error.
+    fn check_records(change: impl FnOnce(&mut Vec<u8>), expected: BatchError) {
+        let mut bytes = build(BatchOptions::default(), &[(0, 0), (1, 0), (2, 0)]);
+        change(&mut bytes);
+        let length = (bytes.len() - 12) as i32;
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        let decoded = BatchRef::parse(&bytes).unwrap().decode(DecodeLimits::default()).unwrap();
+        assert_eq!(client_records(&decoded, |_, _| {}).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn bad_records_are_refused() {
+        // The first record: length at 61, attributes, timestamp delta, offset delta at 64, key length at 65.
+        let delta = |index, offset_delta| Violation::OffsetDelta { index, offset_delta }.into();
+        check_records(|bytes| bytes[64] = 2, delta(0, 1));
+        check_records(|bytes| bytes[64] = 4, delta(0, 2));
+        let damage = |index, field| Damage::Record { index, field }.into();
+        check_records(|bytes| bytes[64] = 6, damage(0, "offset delta"));
+        check_records(|bytes| bytes[64] = 1, damage(0, "offset delta"));
+        check_records(|bytes| bytes[61] = 1, damage(0, "length"));
+        check_records(|bytes| bytes[61] = 0, damage(0, "attributes"));
+        check_records(|bytes| bytes[65] = 0x7e, damage(0, "key"));
+        check_records(|bytes| *bytes.last_mut().unwrap() = 2, damage(2, "header key"));
+        check_records(|bytes| *bytes.last_mut().unwrap() = 1, damage(2, "header count"));
+        check_records(|bytes| bytes.push(0), Damage::LeftOver { bytes: 1 }.into());
+        check_records(
+            |bytes| bytes.truncate(61),
+            Damage::MissingRecords { found: 0, record_count: 3 }.into(),
+        );
+        check_records(|bytes| bytes.truncate(bytes.len() - 1), damage(2, "length"));
+    }
 }
