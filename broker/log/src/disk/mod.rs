@@ -13,6 +13,7 @@
 //!   before they are handed out, and read maps are never touched past the file's size.
 
 pub mod map;
+pub mod mem;
 pub mod real;
 
 use std::fmt;
