@@ -21,6 +21,8 @@ pub enum ErrorKind {
     InvalidReplicaAssignment,
     /// A configuration that can't be (40).
     InvalidConfig,
+    /// Another node seems to be the active controller (41).
+    NotController,
     /// The request contradicts itself (42).
     InvalidRequest,
     /// The request goes past a limit of this cluster (44).
@@ -73,6 +75,7 @@ impl ErrorKind {
             }
             Self::InvalidReplicaAssignment => "Replica assignment is invalid.",
             Self::InvalidConfig => "Configuration is invalid.",
+            Self::NotController => "This is not the correct controller for this cluster.",
             Self::InvalidRequest => {
                 "This most likely occurs because of a request being malformed by the client library or the \
                  message was sent to an incompatible broker. See the broker logs for more details."

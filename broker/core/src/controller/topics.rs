@@ -1,8 +1,19 @@
 //! Creating and deleting topics (CreateTopics, DeleteTopics).
 
-use crate::ids::{BrokerId, TopicId};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::ControllerError;
+use rkafka_config::ConfigEntry;
+
+use crate::ids::{BrokerId, TopicId};
+use crate::image::{ConfigResource, ConfigValues, Delta, Image, MetadataRecord, Partition};
+
+use super::configs::{describe_topic, validate_topic};
+use super::names::{CLUSTER_METADATA_TOPIC, validate_topic_name};
+use super::partitions::{assigned_partition, placed_partitions};
+use super::{ControllerError, ErrorKind, Outcome, View};
+
+/// Most partitions that one request may create, as in Kafka.
+pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
 
 /// CreateTopics: each topic stands or falls on its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +49,7 @@ pub struct Assignment {
 }
 
 /// The answer for one topic of [`CreateTopics`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CreateTopicResult {
     /// The name, as asked.
     pub name: String,
@@ -47,7 +58,7 @@ pub struct CreateTopicResult {
 }
 
 /// A topic that was created.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CreatedTopic {
     /// Its id.
     pub id: TopicId,
@@ -55,6 +66,211 @@ pub struct CreatedTopic {
     pub partitions: i32,
     /// How many replicas each has.
     pub replication_factor: i16,
+    /// Its effective configuration, by key.
+    pub configs: Vec<ConfigEntry>,
+}
+
+/// What a handler must draw by chance and so is given: a source of topic ids that no topic has had, and a
+/// seed for the placement of replicas.
+pub struct Draws<'a> {
+    /// Gives another topic id at each call.
+    pub topic_id: &'a mut dyn FnMut() -> TopicId,
+    /// Any number; another one at each request.
+    pub seed: u64,
+}
+
+/// Creates topics.
+#[must_use]
+pub fn create_topics(
+    view: &View<'_>,
+    request: &CreateTopics,
+    draws: &mut Draws<'_>,
+) -> Outcome<Vec<CreateTopicResult>> {
+    let duplicates = duplicates(request.topics.iter().map(|topic| topic.name.as_str()));
+    let wanted = || request.topics.iter().filter(|topic| !duplicates.contains(topic.name.as_str()));
+    let partitions: usize = wanted().map(|topic| requested_partitions(view, topic)).sum();
+    let mut delta = Delta::new(view.image);
+    let mut records = Vec::new();
+    let mut reply = Vec::new();
+    for topic in wanted() {
+        let result = if partitions > PARTITIONS_PER_REQUEST_MAX {
+            Err(too_many_partitions())
+        } else {
+            // The topics before this one count as created: two names that collide can't come in together.
+            let before = View { image: delta.image(), ..*view };
+            create_topic(&before, topic, draws)
+        };
+        let result = result.and_then(|(created, new_records)| {
+            replay(&mut delta, &new_records)?;
+            records.extend(new_records);
+            Ok(created)
+        });
+        reply.push(CreateTopicResult { name: topic.name.clone(), result });
+    }
+    reply.extend(duplicates.into_iter().map(|name| CreateTopicResult {
+        name: name.to_owned(),
+        result: Err(ControllerError::new(ErrorKind::InvalidRequest, "Duplicate topic name.")),
+    }));
+    if request.validate_only {
+        records.clear();
+    }
+    Outcome { records, reply }
+}
+
+fn replay(delta: &mut Delta, records: &[MetadataRecord]) -> Result<(), ControllerError> {
+    // Fails only if the source of ids gave one that a topic has.
+    delta.replay_all(records).map_err(|error| ControllerError::new(ErrorKind::UnknownServerError, error))
+}
+
+fn duplicates<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| !seen.insert(*name)).collect()
+}
+
+fn requested_partitions(view: &View<'_>, topic: &NewTopic) -> usize {
+    let count = match topic.partitions {
+        _ if !topic.assignments.is_empty() => return topic.assignments.len(),
+        -1 => view.default_partitions(),
+        count => count,
+    };
+    usize::try_from(count).unwrap_or(0)
+}
+
+pub(super) fn too_many_partitions() -> ControllerError {
+    ControllerError::new(ErrorKind::PolicyViolation, "Excessively large number of partitions per request.")
+}
+
+fn create_topic(
+    view: &View<'_>,
+    topic: &NewTopic,
+    draws: &mut Draws<'_>,
+) -> Result<(CreatedTopic, Vec<MetadataRecord>), ControllerError> {
+    check_name(view.image, &topic.name)?;
+    let configs = new_configs(view, topic)?;
+    let partitions = if topic.assignments.is_empty() {
+        draws.seed = draws.seed.wrapping_add(1);
+        counted_partitions(view, topic, draws.seed)?
+    } else {
+        assigned_partitions(view, topic)?
+    };
+    let id = (draws.topic_id)();
+    let replication_factor = partitions.first().map_or(0, |partition| partition.replicas.len());
+    let created = CreatedTopic {
+        id,
+        partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
+        replication_factor: i16::try_from(replication_factor).unwrap_or(i16::MAX),
+        configs: describe_topic(view, &configs),
+    };
+    let resource = ConfigResource::topic(&topic.name);
+    let mut records = vec![MetadataRecord::Topic { name: topic.name.clone(), id }];
+    records.extend(configs.into_iter().map(|(key, value)| MetadataRecord::Config {
+        resource: resource.clone(),
+        key,
+        value: Some(value),
+    }));
+    let partitions = partitions.into_iter().zip(0..);
+    records.extend(partitions.map(|(partition, index)| MetadataRecord::Partition {
+        topic: id,
+        index,
+        partition,
+    }));
+    Ok((created, records))
+}
+
+fn check_name(image: &Image, name: &str) -> Result<(), ControllerError> {
+    if name == CLUSTER_METADATA_TOPIC {
+        return Err(ControllerError::new(
+            ErrorKind::InvalidRequest,
+            format!("Creation of internal topic {name} is prohibited."),
+        ));
+    }
+    if image.topics().by_name(name).is_some() {
+        let message = format!("Topic '{name}' already exists.");
+        return Err(ControllerError::new(ErrorKind::TopicAlreadyExists, message));
+    }
+    validate_topic_name(name)?;
+    match image.topics().colliding_with(name) {
+        Some(other) => Err(ControllerError::new(
+            ErrorKind::InvalidTopic,
+            format!("Topic '{name}' collides with existing topic: {other}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn new_configs(view: &View<'_>, topic: &NewTopic) -> Result<ConfigValues, ControllerError> {
+    let nulls: Vec<&str> =
+        topic.configs.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str()).collect();
+    if !nulls.is_empty() {
+        return Err(ControllerError::new(
+            ErrorKind::InvalidConfig,
+            format!("Null value not supported for topic configs: {}", nulls.join(",")),
+        ));
+    }
+    let configs: ConfigValues =
+        topic.configs.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
+    validate_topic(view, &configs)?;
+    Ok(configs)
+}
+
+fn assigned_partitions(view: &View<'_>, topic: &NewTopic) -> Result<Vec<Partition>, ControllerError> {
+    let refuse = |kind, message: &str| Err(ControllerError::new(kind, message));
+    if topic.replication_factor != -1 {
+        return refuse(
+            ErrorKind::InvalidRequest,
+            "A manual partition assignment was specified, but replication factor was not set to -1.",
+        );
+    }
+    if topic.partitions != -1 {
+        return refuse(
+            ErrorKind::InvalidRequest,
+            "A manual partition assignment was specified, but numPartitions was not set to -1.",
+        );
+    }
+    let mut partitions = BTreeMap::new();
+    let mut replication_factor = None;
+    for Assignment { partition, brokers } in &topic.assignments {
+        let index = usize::try_from(*partition).unwrap_or(usize::MAX);
+        if partitions.contains_key(&index) {
+            let message = format!("Found multiple manual partition assignments for partition {partition}");
+            return refuse(ErrorKind::InvalidReplicaAssignment, &message);
+        }
+        partitions.insert(index, assigned_partition(view, brokers, index, replication_factor)?);
+        replication_factor = Some(brokers.len());
+    }
+    if !partitions.keys().copied().eq(0..partitions.len()) {
+        return refuse(
+            ErrorKind::InvalidReplicaAssignment,
+            "partitions should be a consecutive 0-based integer sequence",
+        );
+    }
+    Ok(partitions.into_values().collect())
+}
+
+fn counted_partitions(
+    view: &View<'_>,
+    topic: &NewTopic,
+    seed: u64,
+) -> Result<Vec<Partition>, ControllerError> {
+    if topic.replication_factor < -1 || topic.replication_factor == 0 {
+        return Err(ControllerError::new(
+            ErrorKind::InvalidReplicationFactor,
+            "Replication factor must be larger than 0, or -1 to use the default value.",
+        ));
+    }
+    if topic.partitions < -1 || topic.partitions == 0 {
+        return Err(ControllerError::new(
+            ErrorKind::InvalidPartitions,
+            "Number of partitions was set to an invalid non-positive value.",
+        ));
+    }
+    let replication_factor = match topic.replication_factor {
+        -1 => view.default_replication_factor(),
+        number => i32::from(number),
+    };
+    placed_partitions(view, requested_partitions(view, topic), replication_factor, seed).map_err(|reason| {
+        ControllerError::new(ErrorKind::InvalidReplicationFactor, reason.text(replication_factor))
+    })
 }
 
 /// DeleteTopics.
@@ -65,7 +281,7 @@ pub struct DeleteTopics {
 }
 
 /// A topic, by name or by id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicRef {
     /// By name.
     Name(String),
@@ -82,4 +298,63 @@ pub struct DeleteTopicResult {
     pub id: Option<TopicId>,
     /// Whether it is deleted.
     pub result: Result<(), ControllerError>,
+}
+
+/// Deletes topics; refused as a whole if `delete.topic.enable` is off.
+pub fn delete_topics(
+    view: &View<'_>,
+    request: &DeleteTopics,
+) -> Result<Outcome<Vec<DeleteTopicResult>>, ControllerError> {
+    if !view.topic_deletion_enabled() {
+        return Err(ErrorKind::TopicDeletionDisabled.into());
+    }
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<&TopicRef> = request.topics.iter().filter(|topic| !seen.insert(*topic)).collect();
+    let mut records = Vec::new();
+    let mut reply = Vec::new();
+    let mut deleted = BTreeSet::new();
+    // Ids first: where a name and an id mean the same topic, the name is the one refused.
+    let in_order = request.topics.iter().filter(|topic| !twice.contains(topic));
+    let (ids, names): (Vec<_>, Vec<_>) = in_order.partition(|topic| matches!(topic, TopicRef::Id(_)));
+    for topic in ids.into_iter().chain(names) {
+        let result = delete_topic(view, topic, &mut deleted);
+        if result.result.is_ok() {
+            records.extend(result.id.map(|id| MetadataRecord::RemoveTopic { id }));
+        }
+        reply.push(result);
+    }
+    reply.extend(twice.into_iter().map(|topic| {
+        let (name, id, message) = match topic {
+            TopicRef::Name(name) => (Some(name.clone()), None, "Duplicate topic name."),
+            TopicRef::Id(id) => (None, Some(*id), "Duplicate topic id."),
+        };
+        DeleteTopicResult { name, id, result: Err(ControllerError::new(ErrorKind::InvalidRequest, message)) }
+    }));
+    Ok(Outcome { records, reply })
+}
+
+fn delete_topic(view: &View<'_>, topic: &TopicRef, deleted: &mut BTreeSet<TopicId>) -> DeleteTopicResult {
+    let topics = view.image.topics();
+    let (found, missing) = match topic {
+        TopicRef::Name(name) => (
+            topics.by_name(name),
+            DeleteTopicResult {
+                name: Some(name.clone()),
+                id: None,
+                result: Err(ErrorKind::UnknownTopicOrPartition.into()),
+            },
+        ),
+        TopicRef::Id(id) => (
+            topics.by_id(*id),
+            DeleteTopicResult { name: None, id: Some(*id), result: Err(ErrorKind::UnknownTopicId.into()) },
+        ),
+    };
+    let Some(found) = found else { return missing };
+    let result = if deleted.insert(found.id) {
+        Ok(())
+    } else {
+        let message = "The provided topic name maps to an ID that was already supplied.";
+        Err(ControllerError::new(ErrorKind::InvalidRequest, message))
+    };
+    DeleteTopicResult { name: Some(found.name.to_string()), id: Some(found.id), result }
 }

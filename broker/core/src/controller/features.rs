@@ -1,0 +1,98 @@
+//! Feature levels of the cluster (UpdateFeatures, KIP-584).
+
+use crate::image::MetadataRecord;
+
+use super::{ControllerError, ErrorKind, Outcome, View};
+
+/// A feature this version knows, and the levels at which it can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SupportedFeature {
+    /// The name.
+    pub name: &'static str,
+    /// The lowest level; 0 is "off".
+    pub lowest: i16,
+    /// The highest level.
+    pub highest: i16,
+}
+
+/// One feature to be set to a level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureUpdate {
+    /// The feature.
+    pub name: String,
+    /// The level wanted; 0 switches it off.
+    pub level: i16,
+    /// Which way it may go.
+    pub kind: UpdateKind,
+}
+
+/// Which way a feature's level may go; the numbers are the protocol's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateKind {
+    /// Up.
+    Upgrade = 1,
+    /// Down, if nothing is lost by it.
+    SafeDowngrade = 2,
+    /// Down, whatever is lost.
+    UnsafeDowngrade = 3,
+}
+
+/// UpdateFeatures: all of the updates or none.
+pub fn update_features(
+    view: &View<'_>,
+    supported: &[SupportedFeature],
+    updates: &[FeatureUpdate],
+    validate_only: bool,
+) -> Result<Outcome<()>, ControllerError> {
+    let mut records = Vec::new();
+    for update in updates {
+        check(view, supported, update).map_err(|reason| {
+            let FeatureUpdate { name, level, .. } = update;
+            let message = format!("Invalid update version {level} for feature {name}. {reason}");
+            ControllerError::new(ErrorKind::InvalidUpdateVersion, message)
+        })?;
+        if view.image.feature_level(&update.name) != update.level {
+            records.push(MetadataRecord::Feature { name: update.name.clone(), level: update.level });
+        }
+    }
+    if validate_only {
+        records.clear();
+    }
+    Ok(Outcome { records, reply: () })
+}
+
+fn check(view: &View<'_>, supported: &[SupportedFeature], update: &FeatureUpdate) -> Result<(), String> {
+    if update.level < 0 {
+        return Err("A feature version cannot be less than 0.".to_owned());
+    }
+    let known = supported.iter().find(|feature| feature.name == update.name);
+    let (lowest, highest) = known.map_or((0, 0), |feature| (feature.lowest, feature.highest));
+    supports("Local controller", lowest, highest, update.level)?;
+    for broker in view.image.brokers().iter() {
+        let offered = broker.features.iter().find(|(name, ..)| **name == *update.name);
+        let (lowest, highest) = offered.map_or((0, 0), |(_, lowest, highest)| (*lowest, *highest));
+        supports(&format!("Broker {}", broker.id), lowest, highest, update.level)?;
+    }
+    let current = view.image.feature_level(&update.name);
+    match update.kind {
+        UpdateKind::Upgrade if update.level < current => Err("Can't downgrade the version of this feature \
+                                                              without setting the upgrade type to either safe \
+                                                              or unsafe downgrade."
+            .to_owned()),
+        UpdateKind::SafeDowngrade | UpdateKind::UnsafeDowngrade if update.level > current => {
+            Err("Can't downgrade to a newer version.".to_owned())
+        }
+        UpdateKind::Upgrade | UpdateKind::SafeDowngrade | UpdateKind::UnsafeDowngrade => Ok(()),
+    }
+}
+
+fn supports(who: &str, lowest: i16, highest: i16, level: i16) -> Result<(), String> {
+    if (lowest..=highest).contains(&level) {
+        return Ok(());
+    }
+    Err(if highest == 0 {
+        format!("{who} does not support this feature.")
+    } else {
+        format!("{who} only supports versions {lowest}-{highest}")
+    })
+}
