@@ -3,5 +3,13 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`server`] | sockets: connections, frames, ordered answers |
+//! | [`partition`] | partitions of this broker: append, read, wait |
+//! | [`metadata_store`] | the door to the metadata quorum |
+//! | [`clock`] | the one real clock |
+//! | `errors` | which failure becomes which code on the wire |
 
+pub mod clock;
+mod errors;
+pub mod metadata_store;
+pub mod partition;
 pub mod server;

@@ -1,0 +1,134 @@
+//! The door to the cluster's metadata: the image this node holds, and requests to the active controller.
+//!
+//! API handlers, coordinators and the node know the quorum through this trait alone. Its implementation
+//! (openraft under `quorum/`, the controller task, the publisher of images) forwards a request to the active
+//! controller wherever that is, and answers once the change is applied to the image *of this node*: a client
+//! that is told "created" must find its topic with the next request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rkafka_core::controller::{
+    AlterConfigs, AlterConfigsResult, AlterPartition, AlterPartitionResult, ControllerError,
+    CreatePartitions, CreatePartitionsResult, CreateTopicResult, CreateTopics, DeleteTopicResult,
+    DeleteTopics, ElectLeaders, ElectionResult, ErrorKind, FeatureUpdate, Heartbeat, HeartbeatReply,
+    ProducerIdBlock, RegisterBroker,
+};
+use rkafka_core::ids::BrokerId;
+use rkafka_core::image::Image;
+use tokio::sync::watch;
+
+/// AllocateProducerIds: a block of producer ids for this broker (KIP-730).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllocateProducerIds {
+    /// The broker.
+    pub broker: BrokerId,
+    /// The epoch of its registration.
+    pub broker_epoch: i64,
+}
+
+/// UnregisterBroker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnregisterBroker {
+    /// The broker to forget.
+    pub broker: BrokerId,
+}
+
+/// UpdateFeatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateFeatures {
+    /// All of them or none.
+    pub updates: Vec<FeatureUpdate>,
+    /// Check only.
+    pub validate_only: bool,
+}
+
+/// A request to the controller that knows the type of its reply.
+pub trait ControllerCall: Into<ControllerRequest> {
+    /// What the controller answers.
+    type Reply;
+
+    /// The reply, if it is one to this kind of request.
+    fn reply(reply: ControllerReply) -> Option<Self::Reply>;
+}
+
+macro_rules! controller_calls {
+    ($($name:ident => $reply:ty, $doc:literal;)*) => {
+        /// What the controller can be asked for.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum ControllerRequest {
+            $(#[doc = $doc] $name($name),)*
+        }
+
+        /// The reply to the request of the same name.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum ControllerReply {
+            $(#[doc = $doc] $name($reply),)*
+        }
+
+        $(
+            impl From<$name> for ControllerRequest {
+                fn from(request: $name) -> Self {
+                    ControllerRequest::$name(request)
+                }
+            }
+
+            impl ControllerCall for $name {
+                type Reply = $reply;
+
+                fn reply(reply: ControllerReply) -> Option<$reply> {
+                    match reply {
+                        ControllerReply::$name(reply) => Some(reply),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+    };
+}
+
+controller_calls! {
+    CreateTopics => Vec<CreateTopicResult>, "Create topics.";
+    DeleteTopics => Vec<DeleteTopicResult>, "Delete topics.";
+    CreatePartitions => Vec<CreatePartitionsResult>, "Add partitions to topics.";
+    AlterConfigs => Vec<AlterConfigsResult>, "Change dynamic configuration.";
+    ElectLeaders => Vec<ElectionResult>, "Elect leaders of partitions.";
+    AlterPartition => Vec<AlterPartitionResult>, "Change the in-sync replicas of partitions.";
+    RegisterBroker => i64, "Register a broker; the reply is its epoch.";
+    UnregisterBroker => (), "Forget a broker.";
+    Heartbeat => HeartbeatReply, "A broker is alive.";
+    AllocateProducerIds => ProducerIdBlock, "Give a broker a block of producer ids.";
+    UpdateFeatures => (), "Set feature levels.";
+}
+
+/// A reply that is on its way.
+pub type PendingReply = Pin<Box<dyn Future<Output = Result<ControllerReply, ControllerError>> + Send>>;
+
+/// The metadata as one node sees it.
+pub trait MetadataStore: Send + Sync + 'static {
+    /// The newest image. Lock-free; called for every request.
+    fn image(&self) -> Arc<Image>;
+
+    /// Images as they come; the receiver may skip some and always sees the newest.
+    fn images(&self) -> watch::Receiver<Arc<Image>>;
+
+    /// The active controller, if one is known.
+    fn controller(&self) -> Option<BrokerId>;
+
+    /// Sends a request to the active controller. The reply comes when the change is applied here.
+    fn submit(&self, request: ControllerRequest) -> PendingReply;
+}
+
+/// Sends a request and waits for its reply.
+///
+/// # Errors
+/// The controller's refusal, or that there is no controller now.
+pub async fn call<C: ControllerCall>(
+    store: &dyn MetadataStore,
+    request: C,
+) -> Result<C::Reply, ControllerError> {
+    let reply = store.submit(request.into()).await?;
+    C::reply(reply).ok_or_else(|| {
+        ControllerError::new(ErrorKind::UnknownServerError, "the controller answered another request")
+    })
+}

@@ -1,0 +1,19 @@
+//! Partitions this broker has a replica of: the log, who may write to it, and who waits for it.
+//!
+//! ```text
+//! handle.rs    one partition: the lock around its log, its role, its readers
+//! waiters.rs   fetches that wait for data, woken by exactly the appends that concern them
+//! table.rs     all partitions of this broker
+//! ```
+//!
+//! **Locking.** There is one level: the mutex of a partition. It is entered once per batch, never held across an
+//! `.await`, and nothing else is locked within it. Readers take no lock: they load the log's published view.
+//! What a step wants done outside (waking fetches) is done after the lock is left.
+
+mod handle;
+mod table;
+mod waiters;
+
+pub use handle::{AppendRequest, Appended, Isolation, Partition, PartitionError, Role};
+pub use table::PartitionTable;
+pub use waiters::FetchWait;
