@@ -74,3 +74,65 @@ pub fn decode_response<R: Request>(version: i16, mut frame: Bytes) -> Result<(i3
 fn api_key<R: Request>(version: i16) -> Result<ApiKey, WireError> {
     ApiKey::try_from(R::KEY).map_err(|()| WireError::UnknownApiKey { key: R::KEY, version })
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{
+        ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse,
+    };
+
+    use super::*;
+    use crate::testing::{BytesAsFile, contents, recorded_frames};
+    use crate::{Limits, RequestHeader, Response, decode};
+
+    /// A request is sent and read by the broker's side, which answers; the answer is read.
+    fn round_trip<R>(version: i16, request: &R, answer: &R::Response) -> crate::Request
+    where
+        R: Request,
+        R::Response: crate::response::ResponseBody + PartialEq + std::fmt::Debug,
+    {
+        let client_id = StrBytes::from_static_str("me");
+        let mut frame = encode_request(version, 5, Some(&client_id), request).unwrap();
+        let size = frame.get_u32() as usize;
+        assert_eq!(size, frame.len());
+        let header = RequestHeader::parse(&mut frame).unwrap();
+        assert_eq!((header.api_key as i16, header.api_version, header.correlation_id), (R::KEY, version, 5));
+        assert_eq!(header.client_id, Some(client_id));
+        let response = contents(Response::<BytesAsFile>::new(&header, answer).unwrap());
+        let (correlation_id, body) = decode_response::<R>(version, response.slice(4..)).unwrap();
+        assert_eq!((correlation_id, &body), (5, answer));
+        decode(&header, frame, &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn there_and_back() {
+        for version in 4..=13 {
+            let request = MetadataRequest::default();
+            let answer = MetadataResponse::default().with_controller_id(3.into());
+            assert_eq!(round_trip(version, &request, &answer), crate::Request::Metadata(request));
+        }
+        for version in 0..=4 {
+            let request = ApiVersionsRequest::default();
+            let answer = ApiVersionsResponse::default();
+            assert_eq!(round_trip(version, &request, &answer), crate::Request::ApiVersions(request));
+        }
+    }
+
+    #[test]
+    fn kafkas_answers_are_read() {
+        let metadata =
+            |recorded: &crate::testing::Recorded| recorded.key == ApiKey::Metadata && !recorded.is_request;
+        for recorded in recorded_frames().into_iter().filter(metadata) {
+            let (_, answer) = decode_response::<MetadataRequest>(recorded.version, recorded.frame).unwrap();
+            assert!(!answer.brokers.is_empty());
+        }
+    }
+
+    #[test]
+    fn answers_that_end_early() {
+        for frame in [&[][..], &[0, 0, 0], &[0, 0, 0, 1], &[0, 0, 0, 1, 5], &[0, 0, 0, 1, 1, 1, 9, 9]] {
+            let error = decode_response::<MetadataRequest>(13, Bytes::copy_from_slice(frame)).unwrap_err();
+            assert!(matches!(error, WireError::ShortHeader { .. }), "{error}");
+        }
+    }
+}

@@ -327,3 +327,161 @@ impl<F: FilePart> Writer<F> {
         Ok(Response::from_parts(parts, size))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kafka_protocol::messages::fetch_response::{
+        self, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
+    };
+    use kafka_protocol::messages::{BrokerId, FetchResponse};
+
+    use super::*;
+    use crate::StrBytes;
+    use crate::testing::{BytesAsFile, Random, contents, header};
+
+    type Answer = FetchAnswer<BytesAsFile>;
+
+    fn random_partition(random: &mut Random, version: i16) -> FetchedPartition<BytesAsFile> {
+        let file_parts = random.below(3);
+        let aborted = random.below(3);
+        let end = EpochEnd { epoch: random.below(9) as i32, end_offset: random.next() as i64 };
+        let leader = CurrentLeader { leader_id: random.below(9) as i32, leader_epoch: 3 };
+        FetchedPartition {
+            index: random.next() as i32,
+            error: ErrorCode::ALL[random.below(ErrorCode::ALL.len())],
+            high_watermark: random.next() as i64,
+            last_stable_offset: random.next() as i64,
+            log_start_offset: random.next() as i64,
+            aborted_transactions: (!random.one_in(3)).then(|| {
+                let transaction = |_| AbortedTransaction {
+                    producer_id: random.next() as i64,
+                    first_offset: random.next() as i64,
+                };
+                (0..aborted).map(transaction).collect()
+            }),
+            preferred_read_replica: if version >= 11 { random.below(9) as i32 } else { -1 },
+            diverging_epoch: random.one_in(3).then_some(end),
+            current_leader: random.one_in(3).then_some(leader),
+            records: (0..file_parts)
+                .map(|_| {
+                    let length = random.below(300);
+                    let bytes = Bytes::from(random.bytes(length));
+                    if random.one_in(2) { Part::Bytes(bytes) } else { Part::File(BytesAsFile(bytes)) }
+                })
+                .collect(),
+        }
+    }
+
+    fn random_answer(random: &mut Random, version: i16) -> Answer {
+        let topics = (0..random.below(4)).map(|number| FetchedTopic {
+            name: StrBytes::from_string(format!("topic-{number}")).into(),
+            topic_id: Uuid::from_u128(u128::from(random.next())),
+            partitions: (0..random.below(4)).map(|_| random_partition(random, version)).collect(),
+        });
+        let topics = topics.collect();
+        let endpoint = |number: usize| {
+            let host = StrBytes::from_string(format!("host-{number}"));
+            NodeEndpoint::default().with_node_id(BrokerId(number as i32)).with_host(host).with_port(9092)
+        };
+        FetchAnswer {
+            throttle_time_ms: random.next() as i32,
+            error: ErrorCode::ALL[random.below(ErrorCode::ALL.len())],
+            session_id: if version >= 7 { random.next() as i32 } else { 0 },
+            topics,
+            node_endpoints: (0..random.below(3)).map(endpoint).collect(),
+        }
+    }
+
+    /// The same answer as `kafka-protocol` has it, records copied.
+    fn theirs(answer: &Answer, version: i16) -> FetchResponse {
+        let aborted = |transaction: &AbortedTransaction| {
+            fetch_response::AbortedTransaction::default()
+                .with_producer_id(transaction.producer_id.into())
+                .with_first_offset(transaction.first_offset)
+        };
+        let partition = |partition: &FetchedPartition<BytesAsFile>| {
+            let bytes = partition.records.iter().flat_map(|part| match part {
+                Part::Bytes(bytes) | Part::File(BytesAsFile(bytes)) => bytes.to_vec(),
+            });
+            let mut data = PartitionData::default()
+                .with_partition_index(partition.index)
+                .with_error_code(partition.error.code())
+                .with_high_watermark(partition.high_watermark)
+                .with_last_stable_offset(partition.last_stable_offset)
+                .with_log_start_offset(partition.log_start_offset)
+                .with_preferred_read_replica(partition.preferred_read_replica.into())
+                .with_aborted_transactions(
+                    partition.aborted_transactions.as_ref().map(|list| list.iter().map(aborted).collect()),
+                )
+                .with_records(Some(bytes.collect()));
+            if let Some(end) = partition.diverging_epoch {
+                data.diverging_epoch =
+                    EpochEndOffset::default().with_epoch(end.epoch).with_end_offset(end.end_offset);
+            }
+            if let Some(leader) = partition.current_leader {
+                data.current_leader = LeaderIdAndEpoch::default()
+                    .with_leader_id(leader.leader_id.into())
+                    .with_leader_epoch(leader.leader_epoch);
+            }
+            data
+        };
+        let topic = |topic: &FetchedTopic<BytesAsFile>| {
+            FetchableTopicResponse::default()
+                .with_topic(topic.name.clone())
+                .with_topic_id(topic.topic_id)
+                .with_partitions(topic.partitions.iter().map(partition).collect())
+        };
+        FetchResponse::default()
+            .with_throttle_time_ms(answer.throttle_time_ms)
+            .with_error_code(answer.error.code())
+            .with_session_id(answer.session_id)
+            .with_responses(answer.topics.iter().map(topic).collect())
+            .with_node_endpoints(if version >= 16 { answer.node_endpoints.clone() } else { Vec::new() })
+    }
+
+    #[test]
+    fn bytes_are_those_of_kafka_protocol() {
+        for version in 4..=18 {
+            for seed in 0..100 {
+                let answer = random_answer(&mut Random(seed), version);
+                let header = header(ApiKey::Fetch, version);
+                let expected = Response::<BytesAsFile>::new(&header, &theirs(&answer, version)).unwrap();
+                let got = answer.encode(&header).unwrap();
+                assert_eq!(got.size(), expected.size(), "version {version} seed {seed}");
+                assert_eq!(contents(got), contents(expected), "version {version} seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn records_keep_their_place_in_memory() {
+        let records = Bytes::from(vec![7; 1000]);
+        let mut partition = FetchedPartition::<BytesAsFile>::failed(0, ErrorCode::None);
+        partition.records.push(Part::Bytes(records.clone()));
+        let topic =
+            FetchedTopic { name: TopicName::default(), topic_id: Uuid::nil(), partitions: vec![partition] };
+        let answer = FetchAnswer {
+            throttle_time_ms: 0,
+            error: ErrorCode::None,
+            session_id: 0,
+            topics: vec![topic],
+            node_endpoints: Vec::new(),
+        };
+        let parts = answer.encode(&header(ApiKey::Fetch, 18)).unwrap().into_parts();
+        assert_eq!(parts.len(), 3, "numbers, records, tags");
+        assert!(matches!(&parts[1], Part::Bytes(bytes) if bytes.as_ptr() == records.as_ptr()));
+    }
+
+    #[test]
+    fn versions_outside_the_range_are_refused() {
+        let answer = || random_answer(&mut Random(1), 18);
+        for version in [-1, 3, 19] {
+            let error = answer().encode(&header(ApiKey::Fetch, version)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("Fetch version {version} cannot be written: no such version")
+            );
+        }
+    }
+}

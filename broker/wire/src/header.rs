@@ -85,3 +85,68 @@ fn skip_tagged_fields(frame: &mut Bytes, have: usize) -> Result<(), WireError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `frame` is read as (key, version, correlation id, client id), leaving `body`.
+    fn check(frame: &[&[u8]], expect: Result<(ApiKey, i16, i32, Option<&str>, &[u8]), &str>) {
+        let mut frame = Bytes::from(frame.concat());
+        let header = RequestHeader::parse(&mut frame);
+        match (header, expect) {
+            (Ok(header), Ok((key, version, correlation_id, client_id, body))) => {
+                assert_eq!((header.api_key, header.api_version), (key, version));
+                assert_eq!(header.correlation_id, correlation_id);
+                assert_eq!(header.client_id.as_deref(), client_id);
+                assert_eq!(frame, body);
+            }
+            (Err(error), Err(text)) => assert_eq!(error.to_string(), text),
+            (got, expected) => panic!("got {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn versions_1_and_2() {
+        let v1: &[u8] = &[0, 3, 0, 1, 0, 0, 0, 9, 0, 2, b'm', b'e'];
+        check(&[v1, &[5, 6]], Ok((ApiKey::Metadata, 1, 9, Some("me"), &[5, 6])));
+        check(&[&v1[..8], &[0xff, 0xff]], Ok((ApiKey::Metadata, 1, 9, None, &[])));
+        let v2: &[u8] = &[0, 3, 0, 9, 0, 0, 0, 9, 0, 2, b'm', b'e'];
+        check(&[v2, &[0, 5]], Ok((ApiKey::Metadata, 9, 9, Some("me"), &[5])));
+        check(&[v2, &[2, 0, 1, 77, 9, 0, 5]], Ok((ApiKey::Metadata, 9, 9, Some("me"), &[5])));
+    }
+
+    #[test]
+    fn frames_that_end_early() {
+        for length in 0..8 {
+            let text = format!("frame of {length} bytes ends within the request header");
+            check(&[&[0; 8][..length]], Err(&text));
+        }
+        let v2: &[u8] = &[0, 3, 0, 9, 0, 0, 0, 9, 0, 2, b'm', b'e'];
+        for length in 8..12 {
+            let text = format!("frame of {length} bytes ends within the client id");
+            check(&[&v2[..length]], Err(&text));
+        }
+        check(&[v2], Err("frame of 12 bytes ends within the tagged fields of the header"));
+        check(&[v2, &[1, 0, 3, 1, 1]], Err("frame of 17 bytes ends within the tagged fields of the header"));
+        check(
+            &[v2, &[0xff, 0xff, 0xff, 0xff, 0x0f]],
+            Err("frame of 17 bytes ends within the tagged fields of the header"),
+        );
+    }
+
+    #[test]
+    fn nonsense() {
+        check(&[&[0, 99, 0, 1, 0, 0, 0, 9, 0, 0]], Err("unknown API key 99 (version 1)"));
+        check(&[&[0xff, 0xff, 0, 1, 0, 0, 0, 9, 0, 0]], Err("unknown API key -1 (version 1)"));
+        check(&[&[0, 3, 0, 1, 0, 0, 0, 9, 0xff, 0xfe]], Err("request header: negative client id length"));
+        check(&[&[0, 3, 0, 1, 0, 0, 0, 9, 0, 1, 0xff]], Err("request header: client id is not UTF-8"));
+    }
+
+    #[test]
+    fn api_versions_of_the_future_needs_no_more_than_a_correlation_id() {
+        check(&[&[0, 18, 0, 99, 0, 0, 0, 9, 1, 2, 3]], Ok((ApiKey::ApiVersions, 99, 9, None, &[])));
+        check(&[&[0, 18, 0xff, 0xff, 0, 0, 0, 9]], Ok((ApiKey::ApiVersions, -1, 9, None, &[])));
+        check(&[&[0, 18, 0, 0, 0, 0, 0, 9, 0, 1, b'c']], Ok((ApiKey::ApiVersions, 0, 9, Some("c"), &[])));
+    }
+}

@@ -34,6 +34,8 @@ mod newer;
 pub mod request;
 pub mod response;
 mod schema;
+#[cfg(test)]
+mod testing;
 mod varint;
 pub mod versions;
 pub mod walk;

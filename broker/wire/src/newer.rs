@@ -5,9 +5,13 @@
 //! - DescribeLogDirs 5 (KIP-1066) adds `is_cordoned` to each directory of the answer; the request is that
 //!   of version 4. rkafka cordons no directory, so the answer always says no.
 //!
-//! Not served, because their requests carry fields that the decoded form has no room for, and no client
-//! needs them: WriteTxnMarkers 2, BrokerHeartbeat 2, AddRaftVoter 1, ShareFetch 2, ShareAcknowledge 2,
-//! DescribeShareGroupOffsets 1. Their schemas end one version earlier.
+//! Not served, because they carry what the decoded form has no room for; the schemas end one version
+//! earlier, and so do the ranges that clients are offered:
+//!
+//! - OffsetCommit 10 and OffsetFetch 10 (topic ids for names, KIP-848): clients use 9 where 10 is not
+//!   offered.
+//! - ShareFetch 2, ShareAcknowledge 2, DescribeShareGroupOffsets 1: share groups only.
+//! - WriteTxnMarkers 2, BrokerHeartbeat 2, AddRaftVoter 1: between brokers only.
 
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::{ApiKey, DescribeLogDirsResponse};
@@ -49,5 +53,37 @@ impl ResponseBody for DescribeLogDirsResponse {
         }
         buffer.put_u8(0);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kafka_protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
+
+    use super::*;
+    use crate::Response;
+    use crate::StrBytes;
+    use crate::testing::{BytesAsFile, contents, header};
+
+    /// Version 5 written out by hand from the schema of Kafka 4.3.
+    #[test]
+    fn describe_log_dirs_5_has_the_cordoned_flag() {
+        let directory = DescribeLogDirsResult::default()
+            .with_log_dir(StrBytes::from_static_str("/a").into())
+            .with_total_bytes(3)
+            .with_usable_bytes(2);
+        let body = DescribeLogDirsResponse::default().with_throttle_time_ms(1).with_results(vec![directory]);
+        let expected: &[&[u8]] = &[
+            &[0, 0, 0, 37, 0, 0, 0, 7, 0], // size, correlation id, no header tags
+            &[0, 0, 0, 1, 0, 0, 2],        // throttle time, error, one directory
+            &[0, 0, 3, b'/', b'a', 1],     // error, path, no topics
+            &[0, 0, 0, 0, 0, 0, 0, 3],     // total bytes
+            &[0, 0, 0, 0, 0, 0, 0, 2],     // usable bytes
+            &[0, 0, 0],                    // not cordoned, no tags, no tags
+        ];
+        let response: Response<BytesAsFile> =
+            Response::new(&header(ApiKey::DescribeLogDirs, 5), &body).unwrap();
+        assert_eq!(contents(response), Bytes::from(expected.concat()));
     }
 }

@@ -99,3 +99,86 @@ macro_rules! request_enum {
     };
 }
 for_each_api!(request_enum);
+
+/// Decodes `body`, finds the decoder at its end, and the walk at the end of what the decoder writes back.
+#[cfg(test)]
+pub(crate) fn assert_same_end(header: &RequestHeader, body: &[u8]) {
+    use kafka_protocol::protocol::Encodable;
+    macro_rules! by_key {
+        ($($name:ident: $request:ident => $response:ident,)*) => {
+            match header.api_key {
+                $(ApiKey::$name => {
+                    let version = known_version(header.api_key, header.api_version);
+                    let mut rest = Bytes::copy_from_slice(body);
+                    let request = $request::decode(&mut rest, version).unwrap();
+                    assert!(rest.is_empty(), "{header:?}: {} bytes left", rest.len());
+                    let mut again = Vec::new();
+                    request.encode(&mut again, version).unwrap();
+                    let walked = walk(header.api_key, header.api_version, &again, usize::MAX).unwrap();
+                    assert_eq!(walked.consumed, again.len());
+                    assert_eq!($request::decode(&mut Bytes::from(again), version).unwrap(), request);
+                })*
+                other => panic!("{other:?} is not in the table of APIs"),
+            }
+        };
+    }
+    for_each_api!(by_key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{all_keys, header, recorded_frames};
+
+    #[test]
+    fn records_are_slices_of_the_frame() {
+        let produce =
+            |recorded: &crate::testing::Recorded| recorded.key == ApiKey::Produce && recorded.is_request;
+        for recorded in recorded_frames().into_iter().filter(produce) {
+            let mut body = recorded.frame.clone();
+            let header = RequestHeader::parse(&mut body).unwrap();
+            let Request::Produce(request) = decode(&header, body, &Limits::default()).unwrap() else {
+                panic!("not a Produce request");
+            };
+            for partition in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
+                let records = partition.records.as_ref().unwrap();
+                assert!(!records.is_empty());
+                let (frame, slice) = (recorded.frame.as_ptr_range(), records.as_ptr_range());
+                assert!(frame.start <= slice.start && slice.end <= frame.end, "records were copied");
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_with_a_schema_is_in_the_table() {
+        for key in all_keys() {
+            let version = crate::versions::decodable(key).0.min;
+            let error = check(&header(key, version), Bytes::new(), &Limits::default()).map(|_| ());
+            assert!(!matches!(error, Err(WireError::UnknownApiKey { .. })), "{key:?}");
+        }
+        assert_eq!(all_keys().count(), 75);
+    }
+
+    #[test]
+    fn only_produce_may_be_large() {
+        let limits = Limits { body_bytes_max: 100, ..Limits::default() };
+        let large = || Bytes::from(vec![0; 101]);
+        let error = check(&header(ApiKey::Metadata, 0), large(), &limits).unwrap_err();
+        assert_eq!(error.to_string(), "Metadata version 0: body of 101 bytes refused, allowed are 100");
+        check(&header(ApiKey::Produce, 3), large(), &limits).unwrap();
+    }
+
+    #[test]
+    fn what_follows_the_last_field_is_ignored() {
+        let body = Bytes::from_static(&[0, 0, 0, 0, 1, 2, 3]);
+        let request = decode(&header(ApiKey::Metadata, 0), body, &Limits::default()).unwrap();
+        assert!(matches!(request, Request::Metadata(request) if request.topics == Some(Vec::new())));
+    }
+
+    #[test]
+    fn strings_must_be_utf8() {
+        let body = Bytes::from_static(&[0, 0, 0, 1, 0, 1, 0xff]);
+        let error = decode(&header(ApiKey::Metadata, 0), body, &Limits::default()).unwrap_err();
+        assert!(matches!(error, WireError::Undecodable { .. }), "{error}");
+    }
+}

@@ -164,3 +164,75 @@ macro_rules! response_body {
     };
 }
 for_each_api!(response_bodies);
+
+#[cfg(test)]
+mod tests {
+    use bytes::Buf;
+    use kafka_protocol::protocol::Decodable;
+
+    use super::*;
+    use crate::testing::{BytesAsFile, Recorded, contents, header, recorded_frames};
+    use crate::versions::{Versions, decodable};
+
+    /// Kafka's own answers, decoded and written again: the same bytes behind the right header and size.
+    fn check_recorded(recorded: &Recorded) {
+        let (key, version) = (recorded.key, recorded.version);
+        let mut body = recorded.frame.clone();
+        let mut header = header(key, version);
+        header.correlation_id = body.get_i32();
+        if key.response_header_version(version) == 1 {
+            assert_eq!(body.get_u8(), 0);
+        }
+        macro_rules! by_key {
+            ($($name:ident: $request:ident => $response:ident,)*) => {
+                match key {
+                    $(ApiKey::$name => {
+                        let decoded = $response::decode(&mut body, known_version(key, version)).unwrap();
+                        Response::<BytesAsFile>::new(&header, &decoded).unwrap()
+                    })*
+                    other => panic!("{other:?} is not in the table of APIs"),
+                }
+            };
+        }
+        let response = for_each_api!(by_key);
+        let size = recorded.frame.len();
+        assert_eq!(response.size(), SIZE_PREFIX_BYTES + size);
+        let expected = [&(size as u32).to_be_bytes()[..], &recorded.frame].concat();
+        assert_eq!(contents(response), expected, "{key:?} {version}");
+    }
+
+    #[test]
+    fn recorded_answers_are_written_as_kafka_wrote_them() {
+        let mut checked = 0;
+        for recorded in recorded_frames().iter().filter(|recorded| !recorded.is_request) {
+            if decodable(recorded.key).contains(recorded.version) {
+                check_recorded(recorded);
+                checked += 1;
+            }
+        }
+        assert!(checked >= 120, "only {checked} answers");
+    }
+
+    #[test]
+    fn api_versions_of_the_future_is_answered_in_version_0() {
+        let served = ServedApis::new([
+            (ApiKey::ApiVersions, Versions::new(0, 4)),
+            (ApiKey::Metadata, Versions::new(0, 13)),
+        ]);
+        let response =
+            unsupported_api_versions::<BytesAsFile>(&header(ApiKey::ApiVersions, 99), &served.unwrap());
+        let expected = [
+            &[0, 0, 0, 16, 0, 0, 0, 7][..], // size, correlation id: header version 0
+            &[0, 35],                       // UNSUPPORTED_VERSION
+            &[0, 0, 0, 1, 0, 18, 0, 0, 0, 4],
+        ];
+        assert_eq!(contents(response.unwrap()), expected.concat());
+    }
+
+    #[test]
+    fn a_value_the_version_lacks_is_an_error() {
+        let body = InitProducerIdResponse::default();
+        let error = Response::<BytesAsFile>::new(&header(ApiKey::InitProducerId, 99), &body).unwrap_err();
+        assert!(matches!(error, WireError::Unencodable { version: 99, .. }), "{error}");
+    }
+}

@@ -251,3 +251,130 @@ enum LengthPrefix {
     Int16,
     Int32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Random, all_keys, header, random_body, recorded_frames};
+    use crate::{Limits, RequestHeader, check};
+
+    #[test]
+    fn recorded_requests_end_where_their_frames_end() {
+        let mut walked = 0;
+        for recorded in recorded_frames().into_iter().filter(|recorded| recorded.is_request) {
+            let (key, version) = (recorded.key, recorded.version);
+            if !schema::of(key).unwrap().versions.contains(version) {
+                continue; // ShareFetch 2 and its like, see newer.rs
+            }
+            // The frames are recorded with their headers, keyed by what a proxy read from them.
+            let mut body = recorded.frame.clone();
+            let header = RequestHeader::parse(&mut body).unwrap();
+            assert_eq!((header.api_key, header.api_version), (key, version));
+            let walk = walk(key, version, &body, usize::MAX).unwrap();
+            assert_eq!(walk.consumed, body.len(), "{key:?} {version}");
+            let checked = check(&header, body, &Limits::default()).unwrap();
+            checked.decode().unwrap_or_else(|error| panic!("{error}"));
+            walked += 1;
+        }
+        assert!(walked >= 140, "only {walked} frames");
+    }
+
+    /// Random requests of every key and version: `kafka-protocol` reads them to the same end, and what it
+    /// writes of them walks to the end again.
+    #[test]
+    fn agrees_with_kafka_protocol() {
+        for key in all_keys() {
+            let schema = schema::of(key).unwrap();
+            for version in schema.versions.0.min..=schema.versions.0.max {
+                for seed in 0..50 {
+                    let body = random_body(schema, version, &mut Random(seed));
+                    let walk = walk(key, version, &body, usize::MAX)
+                        .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                    assert_eq!(walk.consumed, body.len(), "{key:?} {version} seed {seed}");
+                    crate::request::assert_same_end(&header(key, version), &body);
+                }
+            }
+        }
+    }
+
+    fn refused(key: ApiKey, version: i16, body: &[u8], expect: &str) {
+        let error = walk(key, version, body, 1 << 20).unwrap_err().to_string();
+        assert_eq!(error, expect);
+    }
+
+    #[test]
+    fn lengths_without_bytes() {
+        refused(
+            ApiKey::Metadata,
+            0,
+            &[0x7f, 0xff, 0xff, 0xff],
+            "Metadata version 0: field topics at byte 4 of the body: 2147483647 elements announced, 0 bytes left",
+        );
+        refused(
+            ApiKey::Metadata,
+            9,
+            &[0xff, 0xff, 0xff, 0xff, 0x0f],
+            "Metadata version 9: field topics at byte 5 of the body: 4294967294 elements announced, 0 bytes left",
+        );
+        refused(
+            ApiKey::Metadata,
+            9,
+            &[0xff, 0xff, 0xff, 0xff, 0x1f],
+            "Metadata version 9: field topics at byte 5 of the body: variable-length integer beyond 32 bits",
+        );
+        refused(
+            ApiKey::Metadata,
+            0,
+            &[0, 0, 0, 1, 0, 9, b'a'],
+            "Metadata version 0: field name at byte 6 of the body: 9 bytes needed, 1 left",
+        );
+        refused(
+            ApiKey::Metadata,
+            0,
+            &[0xff, 0xff, 0xff, 0xff],
+            "Metadata version 0: field topics at byte 4 of the body: null is not allowed",
+        );
+        refused(
+            ApiKey::Metadata,
+            1,
+            &[0xff, 0xff, 0xff, 0xfe],
+            "Metadata version 1: field topics at byte 4 of the body: negative length -2",
+        );
+        refused(ApiKey::Metadata, 99, &[], "Metadata version 99 is not supported, only 0 to 13");
+    }
+
+    #[test]
+    fn tagged_fields_are_taken_at_their_word() {
+        // ReplicaState of Fetch 18, tag 1: 4 + 8 bytes and an empty list of tags make 13.
+        let mut body = vec![0; 4 * 3 + 1 + 4 * 2];
+        body.extend([1, 1, 1]); // no topics, no forgotten topics, empty rack
+        let with_tag = |size: u8| [&body[..], &[1, 1, size], &[0; 20]].concat();
+        assert_eq!(walk(ApiKey::Fetch, 18, &with_tag(13), 0).unwrap().consumed, body.len() + 3 + 13);
+        refused(
+            ApiKey::Fetch,
+            18,
+            &with_tag(14),
+            "Fetch version 18: field tagged fields at byte 40 of the body: tagged field 1 of 14 bytes holds 13",
+        );
+        refused(
+            ApiKey::Fetch,
+            12,
+            &[&[0; 4], &with_tag(13)[..]].concat(),
+            "Fetch version 12: field tagged fields at byte 31 of the body: tagged field 1 does not exist in this version",
+        );
+    }
+
+    #[test]
+    fn memory_is_counted_by_element() {
+        // 1,000 topics of two bytes each (an empty compact name would be one byte and the tags one more).
+        let mut body = vec![0xe9, 0x07];
+        body.extend([1, 0].repeat(1000));
+        body.extend([0, 0, 0, 0]);
+        let topic = size_of::<crate::messages::metadata_request::MetadataRequestTopic>();
+        let walked = walk(ApiKey::Metadata, 9, &body, 1 << 20).unwrap();
+        assert_eq!(walked, Walk { consumed: body.len(), memory_estimate: 1000 * topic });
+        let error = walk(ApiKey::Metadata, 9, &body, 1000).unwrap_err();
+        let (key, version, estimate) = (ApiKey::Metadata, 9, 1000 * topic);
+        assert_eq!(error, WireError::TooMuchMemory { key, version, estimate, limit: 1000 });
+    }
+}

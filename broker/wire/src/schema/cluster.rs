@@ -81,6 +81,7 @@ pub(super) const BROKER_REGISTRATION: Schema = versions(0, 4).flexible(0).fields
     int64("previous_broker_epoch").since(3),
 ]);
 
+// Version 2: see newer.rs.
 pub(super) const BROKER_HEARTBEAT: Schema = versions(0, 1).flexible(0).fields(&[
     int32("broker_id"),
     int64("broker_epoch"),
@@ -92,6 +93,7 @@ pub(super) const BROKER_HEARTBEAT: Schema = versions(0, 1).flexible(0).fields(&[
 
 pub(super) const UNREGISTER_BROKER: Schema = versions(0, 0).flexible(0).fields(&[int32("broker_id")]);
 
+// Version 1: see newer.rs.
 pub(super) const ADD_RAFT_VOTER: Schema = versions(0, 0).flexible(0).fields(&[
     string("cluster_id").nullable(0),
     int32("timeout_ms"),

@@ -25,6 +25,7 @@ pub(super) const SHARE_GROUP_DESCRIBE: Schema = versions(1, 1)
     .flexible(0)
     .fields(&[array("group_ids", STRING), boolean("include_authorized_operations")]);
 
+// Version 2: see newer.rs.
 pub(super) const SHARE_FETCH: Schema = versions(1, 1).flexible(0).fields(&[
     string("group_id").nullable(0),
     string("member_id").nullable(0),
@@ -48,6 +49,7 @@ pub(super) const SHARE_FETCH: Schema = versions(1, 1).flexible(0).fields(&[
     list::<ForgottenTopic>("forgotten_topics_data").of(&[uuid("topic_id"), array("partitions", INT32)]),
 ]);
 
+// Version 2: see newer.rs.
 pub(super) const SHARE_ACKNOWLEDGE: Schema = versions(1, 1).flexible(0).fields(&[
     string("group_id").nullable(0),
     string("member_id").nullable(0),
@@ -65,6 +67,7 @@ pub(super) const SHARE_ACKNOWLEDGE: Schema = versions(1, 1).flexible(0).fields(&
     ]),
 ]);
 
+// Version 1: see newer.rs.
 pub(super) const DESCRIBE_SHARE_GROUP_OFFSETS: Schema =
     versions(0, 0).flexible(0).fields(&[list::<DescribeShareGroupOffsetsRequestGroup>("groups").of(&[
         string("group_id"),

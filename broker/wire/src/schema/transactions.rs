@@ -11,6 +11,7 @@ use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, Wri
 
 use super::{INT32, INT64, STRING, Schema, array, boolean, int16, int32, int64, list, string, versions};
 
+// Version 6 (two-phase commit, KIP-939) is unstable in Kafka 4.3 and not offered by it.
 pub(super) const INIT_PRODUCER_ID: Schema = versions(0, 5).flexible(2).fields(&[
     string("transactional_id").nullable(0),
     int32("transaction_timeout_ms"),
@@ -48,6 +49,7 @@ pub(super) const END_TXN: Schema = versions(0, 5).flexible(3).fields(&[
     boolean("committed"),
 ]);
 
+// Version 2: see newer.rs.
 pub(super) const WRITE_TXN_MARKERS: Schema =
     versions(1, 1).flexible(1).fields(&[list::<WritableTxnMarker>("markers").of(&[
         int64("producer_id"),
