@@ -13,6 +13,7 @@
 //! newer.rs          versions of Kafka 4.3 that kafka-protocol does not know
 //! varint.rs         variable-length integers
 //! client.rs         the other direction: requests out, answers in
+//! fuzz.rs           entry points for fuzzers, and the seeded tests through them
 //! error_code.rs     the protocol's error numbers
 //! error.rs          what can be wrong with a frame
 //! ```
@@ -29,6 +30,7 @@ pub mod error;
 pub mod error_code;
 pub mod fetch;
 pub mod frame;
+pub mod fuzz;
 pub mod header;
 mod newer;
 pub mod request;
