@@ -91,8 +91,8 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// The 61 header bytes of a batch, checked to be consistent in themselves. The records need not be there: a reader
-/// of a segment can load headers alone.
+/// The 61 header bytes of a batch, checked to be consistent in themselves. The records need not be there: a
+/// reader of a segment can load headers alone.
 #[derive(Clone, Copy)]
 pub struct BatchHeader<'a> {
     bytes: &'a [u8; HEADER_SIZE],
@@ -212,7 +212,8 @@ impl<'a> BatchHeader<'a> {
         i32_at(self.bytes, LAST_OFFSET_DELTA_AT)
     }
 
-    /// What record timestamps are relative to, in milliseconds: the first record's timestamp or the delete horizon.
+    /// What record timestamps are relative to, in milliseconds: the first record's timestamp or the delete
+    /// horizon.
     #[inline]
     #[must_use]
     pub fn base_timestamp(&self) -> i64 {
@@ -302,7 +303,8 @@ impl<'a> BatchHeader<'a> {
         }
     }
 
-    /// When tombstones and markers of this batch may go, in milliseconds, if compaction has decided (KIP-534).
+    /// When tombstones and markers of this batch may go, in milliseconds, if compaction has decided
+    /// (KIP-534).
     #[inline]
     #[must_use]
     pub fn delete_horizon_ms(&self) -> Option<i64> {
@@ -319,8 +321,8 @@ impl<'a> BatchHeader<'a> {
         header
     }
 
-    /// [`Self::patched_header`], and the timestamp type and max timestamp replaced and the CRC brought in line. The
-    /// records are not read; a CRC that was wrong before stays wrong.
+    /// [`Self::patched_header`], and the timestamp type and max timestamp replaced and the CRC brought in
+    /// line. The records are not read; a CRC that was wrong before stays wrong.
     #[must_use]
     pub fn patched_header_with_timestamp(
         &self,
@@ -552,25 +554,25 @@ mod tests {
         builder.build().unwrap().to_vec()
     }
 
-    fn check_refused<const M: usize>(at: usize, value: [u8; M], expected: BatchError) {
+    fn check_refused<const M: usize>(at: usize, value: [u8; M], expected: &BatchError) {
         let mut bytes = batch();
         bytes[at..at + M].copy_from_slice(&value);
-        assert_eq!(BatchRef::parse(&bytes).unwrap_err(), expected);
+        assert_eq!(&BatchRef::parse(&bytes).unwrap_err(), expected);
     }
 
     #[test]
     fn inconsistent_headers_are_refused() {
         let offsets =
             |base_offset, last_offset_delta| Damage::Offsets { base_offset, last_offset_delta }.into();
-        check_refused(BASE_OFFSET_AT, (-1_i64).to_be_bytes(), offsets(-1, 1));
-        check_refused(BASE_OFFSET_AT, (i64::MAX - 1).to_be_bytes(), offsets(i64::MAX - 1, 1));
-        check_refused(LAST_OFFSET_DELTA_AT, (-1_i32).to_be_bytes(), offsets(10, -1));
+        check_refused(BASE_OFFSET_AT, (-1_i64).to_be_bytes(), &offsets(-1, 1));
+        check_refused(BASE_OFFSET_AT, (i64::MAX - 1).to_be_bytes(), &offsets(i64::MAX - 1, 1));
+        check_refused(LAST_OFFSET_DELTA_AT, (-1_i32).to_be_bytes(), &offsets(10, -1));
         let counts = |record_count| Damage::RecordCount { record_count, last_offset_delta: 1 }.into();
-        check_refused(RECORD_COUNT_AT, 3_i32.to_be_bytes(), counts(3));
-        check_refused(RECORD_COUNT_AT, (-1_i32).to_be_bytes(), counts(-1));
-        check_refused(RECORD_COUNT_AT, i32::MAX.to_be_bytes(), counts(i32::MAX));
-        check_refused(ATTRIBUTES_AT, 5_i16.to_be_bytes(), BatchError::UnknownCodec { id: 5 });
-        check_refused(ATTRIBUTES_AT, 7_i16.to_be_bytes(), BatchError::UnknownCodec { id: 7 });
+        check_refused(RECORD_COUNT_AT, 3_i32.to_be_bytes(), &counts(3));
+        check_refused(RECORD_COUNT_AT, (-1_i32).to_be_bytes(), &counts(-1));
+        check_refused(RECORD_COUNT_AT, i32::MAX.to_be_bytes(), &counts(i32::MAX));
+        check_refused(ATTRIBUTES_AT, 5_i16.to_be_bytes(), &BatchError::UnknownCodec { id: 5 });
+        check_refused(ATTRIBUTES_AT, 7_i16.to_be_bytes(), &BatchError::UnknownCodec { id: 7 });
     }
 
     #[test]

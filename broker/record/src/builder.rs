@@ -320,8 +320,8 @@ impl BatchBuilder {
     }
 }
 
-/// What compaction leaves of a batch that lost its last record but must keep its producer's sequence numbers: the
-/// header with its offsets and producer, without codec, records or delete horizon.
+/// What compaction leaves of a batch that lost its last record but must keep its producer's sequence numbers:
+/// the header with its offsets and producer, without codec, records or delete horizon.
 #[must_use]
 pub fn empty_batch(old: &BatchHeader<'_>) -> [u8; HEADER_SIZE] {
     let options = BatchOptions {
@@ -412,4 +412,172 @@ fn write_nullable(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
 
 fn size_of_nullable(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| varint::size_of(bytes.len() as i64) + bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::BatchRef;
+    use crate::compression::Codec;
+    use crate::limits::DecodeLimits;
+
+    /// Offsets and timestamps of a built batch, after checking its CRC.
+    fn records(bytes: &[u8]) -> Vec<(i64, i64)> {
+        let batch = BatchRef::parse(bytes).unwrap();
+        batch.check_crc().unwrap();
+        let decoded = batch.decode(DecodeLimits::default()).unwrap();
+        decoded.records().map(|record| record.map(|r| (r.offset, r.timestamp)).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_bytes_of_one_record() {
+        let mut builder = BatchBuilder::new(BatchOptions {
+            base_offset: 5,
+            partition_leader_epoch: 2,
+            producer_id: 9,
+            producer_epoch: 1,
+            base_sequence: 3,
+            transactional: true,
+            ..BatchOptions::default()
+        });
+        let headers = [Header { key: b"h", value: Some(b"1") }, Header { key: b"h", value: None }];
+        assert_eq!(builder.append(1000, None, Some(b"v"), &headers), Ok(5));
+        let bytes = builder.build().unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            0, 0, 0, 0, 0, 0, 0, 5,   0, 0, 0, 64,   0, 0, 0, 2,   2,
+            bytes[17], bytes[18], bytes[19], bytes[20], // CRC
+            0, 0x10,   0, 0, 0, 0,   0, 0, 0, 0, 0, 0, 3, 0xe8,   0, 0, 0, 0, 0, 0, 3, 0xe8,
+            0, 0, 0, 0, 0, 0, 0, 9,   0, 1,   0, 0, 0, 3,   0, 0, 0, 1,
+            28, 0, 0, 0, 1, 2, b'v', 4, 2, b'h', 2, b'1', 2, b'h', 1,
+        ];
+        assert_eq!(bytes, expected.as_slice());
+        BatchRef::parse(&bytes).unwrap().check_crc().unwrap();
+    }
+
+    #[test]
+    fn offsets_must_rise_and_stay_in_reach() {
+        let base_offset = 100;
+        let mut builder = BatchBuilder::new(BatchOptions { base_offset, ..BatchOptions::default() });
+        let mut append = |offset| builder.append_at(offset, 0, None, None, &[]);
+        let refused = |offset, next_offset| Err(BuildError::Offset { offset, base_offset, next_offset });
+        assert_eq!(append(99), refused(99, 100));
+        assert_eq!(append(103), Ok(()));
+        assert_eq!(append(103), refused(103, 104));
+        assert_eq!(append(100 + (1 << 31)), refused(100 + (1 << 31), 104));
+        assert_eq!(append(99 + (1 << 31)), Ok(()));
+        let bytes = builder.build().unwrap();
+        assert_eq!(BatchRef::parse(&bytes).unwrap().last_offset_delta(), i32::MAX);
+        assert_eq!(records(&bytes), [(103, 0), (99 + (1 << 31), 0)]);
+    }
+
+    #[test]
+    fn an_empty_builder_gives_no_batch() {
+        let mut out = vec![1, 2, 3];
+        let builder = BatchBuilder::new(BatchOptions::default());
+        assert_eq!(builder.build_into(&mut out), Err(BuildError::Empty));
+        assert_eq!(out, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_last_offset_below_the_base_is_refused() {
+        let options = BatchOptions { base_offset: 10, last_offset: Some(9), ..BatchOptions::default() };
+        let mut builder = BatchBuilder::new(options);
+        let refused = BuildError::Offset { offset: 10, base_offset: 10, next_offset: 10 };
+        assert_eq!(builder.append(0, None, None, &[]), Err(refused));
+    }
+
+    /// A batch as compaction finds it: five records from offset 20 of a transactional producer.
+    fn old(timestamp_type: TimestampType, codec: Codec) -> Bytes {
+        let mut builder = BatchBuilder::new(BatchOptions {
+            base_offset: 20,
+            partition_leader_epoch: 4,
+            compression: codec.into(),
+            timestamp_type,
+            log_append_time_ms: 7777,
+            producer_id: 11,
+            producer_epoch: 2,
+            base_sequence: i32::MAX - 2,
+            transactional: true,
+            ..BatchOptions::default()
+        });
+        for i in 0..5 {
+            builder.append(1000 + i, Some(b"key"), None, &[Header { key: b"h", value: Some(b"x") }]).unwrap();
+        }
+        builder.build().unwrap()
+    }
+
+    #[test]
+    fn compaction_keeps_offsets_sequences_and_timestamps() {
+        for codec in Codec::ALL {
+            let old_bytes = old(TimestampType::CreateTime, codec);
+            let old_batch = BatchRef::parse(&old_bytes).unwrap();
+            let decoded = old_batch.decode(DecodeLimits::default()).unwrap();
+            let mut builder = BatchBuilder::new(BatchOptions {
+                delete_horizon_ms: Some(5_000_000),
+                ..BatchOptions::retaining(&old_batch)
+            });
+            for record in decoded.records().map(Result::unwrap).filter(|record| record.offset % 2 == 1) {
+                builder.append_record(&record).unwrap();
+            }
+            let bytes = builder.build().unwrap();
+            let batch = BatchRef::parse(&bytes).unwrap();
+            assert_eq!(
+                records(&bytes),
+                [(21, 1001), (23, 1003)],
+                "timestamps are relative to the horizon now"
+            );
+            assert_eq!((batch.base_offset(), batch.last_offset(), batch.record_count()), (20, 24, 2));
+            assert_eq!((batch.base_sequence(), batch.last_sequence()), (i32::MAX - 2, 1));
+            assert_eq!(batch.delete_horizon_ms(), Some(5_000_000));
+            assert_eq!((batch.max_timestamp(), batch.codec()), (1003, codec));
+            assert_eq!(batch.partition_leader_epoch(), 4);
+            assert!(batch.is_transactional());
+            let kept = batch.decode(DecodeLimits::default()).unwrap();
+            let headers: Vec<_> = kept.records().next().unwrap().unwrap().headers().collect();
+            assert_eq!(headers, [Header { key: b"h", value: Some(b"x") }]);
+        }
+    }
+
+    #[test]
+    fn compaction_keeps_the_append_time() {
+        let old_bytes = old(TimestampType::LogAppendTime, Codec::None);
+        let old_batch = BatchRef::parse(&old_bytes).unwrap();
+        assert_eq!(records(&old_bytes)[4], (24, 7777));
+        let mut builder = BatchBuilder::new(BatchOptions::retaining(&old_batch));
+        let decoded = old_batch.decode(DecodeLimits::default()).unwrap();
+        builder.append_record(&decoded.records().last().unwrap().unwrap()).unwrap();
+        assert_eq!(records(&builder.build().unwrap()), [(24, 7777)]);
+    }
+
+    #[test]
+    fn an_emptied_batch_keeps_its_producer() {
+        let old_bytes = old(TimestampType::CreateTime, Codec::Zstd);
+        let old_batch = BatchRef::parse(&old_bytes).unwrap();
+        let empty = empty_batch(&old_batch);
+        let batch = BatchRef::parse(&empty).unwrap();
+        assert_eq!(records(&empty), []);
+        assert_eq!((batch.size(), batch.record_count(), batch.codec()), (HEADER_SIZE, 0, Codec::None));
+        assert_eq!((batch.base_offset(), batch.last_offset()), (20, 24));
+        assert_eq!((batch.base_sequence(), batch.last_sequence()), (i32::MAX - 2, 1));
+        assert_eq!((batch.producer_id(), batch.producer_epoch()), (11, 2));
+        assert_eq!((batch.base_timestamp(), batch.max_timestamp()), (NO_TIMESTAMP, 1004));
+        assert_eq!(batch.partition_leader_epoch(), 4);
+        assert!(batch.is_transactional());
+    }
+
+    #[test]
+    fn the_builder_says_what_it_holds() {
+        let mut builder = BatchBuilder::new(BatchOptions { base_offset: 3, ..BatchOptions::default() });
+        assert!(builder.is_empty());
+        assert_eq!((builder.max_timestamp(), builder.next_offset()), (None, 3));
+        for timestamp in [5, 9, 9, 1] {
+            builder.append(timestamp, None, Some(b"value"), &[]).unwrap();
+        }
+        assert_eq!((builder.max_timestamp(), builder.next_offset()), (Some((9, 4)), 7));
+        assert_eq!(
+            (builder.record_count(), builder.uncompressed_size()),
+            (4, builder.build().unwrap().len())
+        );
+    }
 }

@@ -1,5 +1,5 @@
-//! The four codecs of record batches. Output of decompression is bounded by the caller and grows in steps: no length
-//! that the input claims is believed before it is checked.
+//! The four codecs of record batches. Output of decompression is bounded by the caller and grows in steps: no
+//! length that the input claims is believed before it is checked.
 
 use std::io::{Read, Write};
 
@@ -53,7 +53,8 @@ impl Codec {
         }
     }
 
-    /// The codec of a configuration name. `uncompressed` (a topic's value) is [`Codec::None`]; `producer` is no codec.
+    /// The codec of a configuration name. `uncompressed` (a topic's value) is [`Codec::None`]; `producer` is
+    /// no codec.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -74,8 +75,8 @@ impl std::fmt::Display for Codec {
 pub struct Compression {
     /// The codec.
     pub codec: Codec,
-    /// Gzip 1 to 9 (default 6), zstd -131072 to 22 (default 3); values beyond are cut to that. Snappy has no levels,
-    /// and lz4 is always written at its fast level.
+    /// Gzip 1 to 9 (default 6), zstd -131072 to 22 (default 3); values beyond are cut to that. Snappy has no
+    /// levels, and lz4 is always written at its fast level.
     pub level: Option<i32>,
 }
 
@@ -142,7 +143,8 @@ pub fn decompress(codec: Codec, input: &[u8], max_output: usize) -> Result<Vec<u
     Ok(out)
 }
 
-/// [`decompress`] into a buffer that is used again: `out` is cleared first and holds at most `max_output` bytes.
+/// [`decompress`] into a buffer that is used again: `out` is cleared first and holds at most `max_output`
+/// bytes.
 ///
 /// # Errors
 /// [`CompressionError::TooLarge`] or [`CompressionError::Malformed`]; `out` may then hold a part.
@@ -174,7 +176,17 @@ fn malformed(codec: Codec, reason: &dyn std::fmt::Display) -> CompressionError {
     CompressionError::Malformed { codec, reason: reason.to_string() }
 }
 
-/// Reads all of `reader`. Room is made in steps, each no larger than what was really produced before it.
+/// Makes room in `out` for at least `needed` bytes more, as long as it stays within `max_len`: in steps, each
+/// about as large as what has really been produced before. Returns the room there is.
+fn make_room(out: &mut Vec<u8>, needed: usize, max_len: usize) -> usize {
+    let limit = max_len - out.len();
+    if out.capacity() - out.len() < needed {
+        out.reserve_exact(out.len().max(DECOMPRESS_STEP).max(needed).min(limit));
+    }
+    limit.min(out.capacity() - out.len())
+}
+
+/// Reads all of `reader`, within the room that [`make_room`] makes.
 fn read_bounded(
     codec: Codec,
     mut reader: impl Read,
@@ -183,9 +195,7 @@ fn read_bounded(
 ) -> Result<(), CompressionError> {
     loop {
         // One byte beyond the limit is asked for, to tell a full output from one that is too large.
-        let room = max_output.saturating_add(1) - out.len();
-        let step = out.len().max(DECOMPRESS_STEP).min(room);
-        out.reserve_exact(step);
+        let step = make_room(out, 1, max_output.saturating_add(1));
         let read =
             reader.by_ref().take(step as u64).read_to_end(out).map_err(|error| malformed(codec, &error))?;
         if out.len() > max_output {
@@ -264,8 +274,8 @@ fn decompress_snappy(input: &[u8], max_output: usize, out: &mut Vec<u8>) -> Resu
     Ok(())
 }
 
-/// Appends the content of one block. The length it claims is checked against the limit and against what a block of
-/// its size can hold at all, before any room is made for it.
+/// Appends the content of one block. The length it claims is checked against the limit and against what a
+/// block of its size can hold at all, before any room is made for it.
 fn decompress_snappy_block(
     block: &[u8],
     max_output: usize,
@@ -280,10 +290,143 @@ fn decompress_snappy_block(
         return Err(CompressionError::TooLarge { codec, max_output });
     }
     let start = out.len();
+    make_room(out, claimed, max_output);
     out.resize(start + claimed, 0);
     let written = snap::raw::Decoder::new()
         .decompress(block, &mut out[start..])
         .map_err(|error| malformed(codec, &error))?;
     debug_assert_eq!(written, claimed, "a block yields what it claims or fails");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compressed(codec: Codec, input: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        compress(codec.into(), input, &mut out).unwrap();
+        out
+    }
+
+    /// Text that compresses, longer than any block of any codec.
+    fn text() -> Vec<u8> {
+        (0..40_000_u32).flat_map(|line| format!("line {}\n", line % 977).into_bytes()).collect()
+    }
+
+    #[test]
+    fn round_trips_of_all_sizes_and_levels() {
+        let text = text();
+        for codec in Codec::ALL {
+            for len in [0, 1, 100, 32 * 1024, 64 * 1024, 64 * 1024 + 1, 128 * 1024, text.len()] {
+                let input = &text[..len];
+                let output = decompress(codec, &compressed(codec, input), len);
+                assert_eq!(output.as_deref(), Ok(input), "{codec} {len}");
+            }
+            for level in [i32::MIN, -1, 0, 1, 9, 100] {
+                let mut out = Vec::new();
+                compress(Compression { codec, level: Some(level) }, &text[..1000], &mut out).unwrap();
+                assert_eq!(
+                    decompress(codec, &out, 1000).as_deref(),
+                    Ok(&text[..1000]),
+                    "{codec} level {level}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn levels_make_a_difference() {
+        for (codec, low, high) in [(Codec::Gzip, 1, 9), (Codec::Zstd, 1, 19)] {
+            let size = |level| {
+                let mut out = Vec::new();
+                compress(Compression { codec, level: Some(level) }, &text(), &mut out).unwrap();
+                out.len()
+            };
+            assert!(size(high) < size(low), "{codec}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_exact() {
+        let text = text();
+        for codec in Codec::ALL {
+            let input = compressed(codec, &text);
+            assert_eq!(decompress(codec, &input, text.len()).map(|out| out.len()), Ok(text.len()), "{codec}");
+            for max_output in [0, 1, DECOMPRESS_STEP, text.len() - 1] {
+                let expected = Err(CompressionError::TooLarge { codec, max_output });
+                assert_eq!(decompress(codec, &input, max_output), expected, "{codec}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_and_ids() {
+        for (id, codec) in Codec::ALL.into_iter().enumerate() {
+            assert_eq!(Codec::from_id(id as u8), Some(codec));
+            assert_eq!(usize::from(codec.id()), id);
+            assert_eq!(Codec::from_name(codec.name()), Some(codec));
+        }
+        assert_eq!(Codec::from_id(5), None);
+        assert_eq!(Codec::from_name("uncompressed"), Some(Codec::None));
+        assert_eq!(Codec::from_name("producer"), None);
+        assert_eq!(Codec::from_name("GZIP"), None);
+    }
+
+    #[test]
+    fn lz4_frames_start_as_those_of_java() {
+        // Magic, version 1 with independent blocks and no checksums, blocks of 64 KiB.
+        assert_eq!(compressed(Codec::Lz4, b"abc")[..6], [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40]);
+    }
+
+    #[test]
+    fn snappy_is_written_in_blocks_of_java_and_read_in_every_form() {
+        let text = text();
+        let stream = compressed(Codec::Snappy, &text);
+        assert!(stream.starts_with(&SNAPPY_STREAM_HEADER));
+        let mut blocks = 0;
+        let mut rest = &stream[SNAPPY_STREAM_HEADER.len()..];
+        while let Some((len, after)) = rest.split_first_chunk::<4>() {
+            let (block, after) = after.split_at(u32::from_be_bytes(*len) as usize);
+            assert!(snap::raw::decompress_len(block).unwrap() <= SNAPPY_BLOCK_SIZE);
+            (rest, blocks) = (after, blocks + 1);
+        }
+        assert_eq!(blocks, text.len().div_ceil(SNAPPY_BLOCK_SIZE));
+
+        let bare = snap::raw::Encoder::new().compress_vec(&text).unwrap();
+        assert_eq!(
+            decompress(Codec::Snappy, &bare, text.len()).as_deref(),
+            Ok(text.as_slice()),
+            "bare block"
+        );
+        let joined = [stream.as_slice(), &stream].concat();
+        let twice = [text.as_slice(), &text].concat();
+        assert_eq!(decompress(Codec::Snappy, &joined, twice.len()), Ok(twice), "joined streams");
+    }
+
+    fn check_malformed(codec: Codec, input: &[u8]) {
+        let result = decompress(codec, input, 1 << 20);
+        assert!(matches!(result, Err(CompressionError::Malformed { .. })), "{codec}: {result:?}");
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let whole = compressed(codec, &text()[..1000]);
+            check_malformed(codec, b"\xff\xff\xff\xff\xff\xff\xff\xff");
+            for len in [whole.len() / 2, 17, 5] {
+                check_malformed(codec, &whole[..len]);
+            }
+        }
+        check_malformed(Codec::Snappy, &SNAPPY_STREAM_HEADER[..10]);
+        check_malformed(Codec::Snappy, &[SNAPPY_STREAM_HEADER.as_slice(), &[0xff; 4]].concat());
+    }
+
+    #[test]
+    fn a_claimed_length_is_not_believed() {
+        // A bare snappy block that claims 2^32 - 1 bytes; then one whose claim is within the limit, but not
+        // possible.
+        check_malformed(Codec::Snappy, &[0xff, 0xff, 0xff, 0xff, 0x0f, 0, b'a']);
+        check_malformed(Codec::Snappy, &[0x80, 0x80, 0x20, 0, b'a']);
+    }
 }

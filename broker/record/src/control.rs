@@ -94,8 +94,8 @@ impl EndTransactionMarker {
         Some(Self { committed, coordinator_epoch })
     }
 
-    /// The marker in a batch, which holds one record; `None` if it is no control batch, another type, or empty after
-    /// compaction.
+    /// The marker in a batch, which holds one record; `None` if it is no control batch, another type, or
+    /// empty after compaction.
     ///
     /// # Errors
     /// [`BatchError::Corrupt`] if the record is malformed, else as [`BatchRef::decode`].
@@ -124,8 +124,8 @@ impl EndTransactionMarker {
         value
     }
 
-    /// The batch that ends a producer's transaction: one control record without a sequence number. The leader assigns
-    /// offset and leader epoch when it appends.
+    /// The batch that ends a producer's transaction: one control record without a sequence number. The leader
+    /// assigns offset and leader epoch when it appends.
     ///
     /// # Errors
     /// None in practice: one small record always fits.

@@ -16,17 +16,18 @@ pub fn extend(crc: u32, bytes: &[u8]) -> u32 {
 
 /// The CRC-32C of `new_prefix + rest`, given that of `old_prefix + rest`, without reading `rest`.
 ///
-/// CRCs are linear: a change of the prefix changes the result by the CRC of the difference, moved over the length of
-/// what follows. So a stored CRC that was wrong stays wrong: a patch never makes damaged records look sound.
+/// CRCs are linear: a change of the prefix changes the result by the CRC of the difference, moved over the
+/// length of what follows. So a stored CRC that was wrong stays wrong: a patch never makes damaged records
+/// look sound.
 #[must_use]
 pub fn replace_prefix(crc: u32, old_prefix: &[u8], new_prefix: &[u8], rest_len: usize) -> u32 {
     debug_assert_eq!(old_prefix.len(), new_prefix.len(), "a patch keeps the length");
     crc ^ over_zeros(crc32c(old_prefix) ^ crc32c(new_prefix), rest_len)
 }
 
-// A CRC is a polynomial over GF(2) modulo the generator, its lowest power in the highest bit. `len` zero bytes after it
-// multiply it by x^(8 * len). The crate's `crc32c_combine` does the same with matrices and takes 20 µs for 16 KiB of
-// rest, far longer than reading them; this takes 0.5 µs.
+// A CRC is a polynomial over GF(2) modulo the generator, its lowest power in the highest bit. `len` zero
+// bytes after it multiply it by x^(8 * len). The crate's `crc32c_combine` does the same with matrices and
+// takes 20 µs for 16 KiB of rest, far longer than reading them; this takes 0.5 µs.
 
 /// The generator polynomial without its highest power.
 const GENERATOR: u32 = 0x82f6_3b78;

@@ -7,7 +7,8 @@ use crate::compression::CompressionError;
 /// Why bytes are not a usable record batch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BatchError {
-    /// The buffer ends before the batch does; `need` is the whole batch once its length is known, else the header.
+    /// The buffer ends before the batch does; `need` is the whole batch once its length is known, else the
+    /// header.
     #[error("the batch needs {need} bytes, {have} are there")]
     Incomplete {
         /// Bytes from the start of the batch that are needed.
@@ -97,8 +98,8 @@ pub enum Damage {
     },
 }
 
-/// What an error means for whoever answers for it: the broker chooses the wire code by this, along the lines of
-/// Apache Kafka's exceptions. (In recovery every error but `TooLarge` means damage.)
+/// What an error means for whoever answers for it: the broker chooses the wire code by this, along the lines
+/// of Apache Kafka's exceptions. (In recovery every error but `TooLarge` means damage.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// More bytes could complete the batch.

@@ -1,6 +1,7 @@
 //! Every bound of this crate in one place.
 
-/// How much one batch may grow when it is decompressed. The caller decides, because only it knows its memory budget.
+/// How much one batch may grow when it is decompressed. The caller decides, because only it knows its memory
+/// budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeLimits {
     /// Most bytes that the records of one batch may have after decompression.
@@ -21,7 +22,8 @@ impl Default for DecodeLimits {
     }
 }
 
-/// Default of [`DecodeLimits`]: 100 times Kafka's default `max.message.bytes`, beyond what honest data reaches.
+/// Default of [`DecodeLimits`]: 100 times Kafka's default `max.message.bytes`, beyond what honest data
+/// reaches.
 pub const DECOMPRESSED_BYTES_DEFAULT: usize = 100 * 1024 * 1024;
 
 /// Largest batch in bytes, header included: sizes are signed 32-bit numbers on the wire and on disk.
@@ -33,7 +35,8 @@ pub const SNAPPY_BLOCK_SIZE: usize = 32 * 1024;
 /// A snappy element of three bytes yields at most 64 bytes; no honest block grows more than this many times.
 pub const SNAPPY_EXPANSION_MAX: usize = 22;
 
-/// First step in which decompressed output grows; each later step at most doubles what has really been produced.
+/// First step in which decompressed output grows; each later step at most doubles what has really been
+/// produced.
 pub const DECOMPRESS_STEP: usize = 64 * 1024;
 
 const _: () = assert!(SNAPPY_EXPANSION_MAX * 3 >= 64);

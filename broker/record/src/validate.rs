@@ -1,7 +1,8 @@
 //! What a leader checks in a batch that a client produced, before it becomes part of the log.
 //!
-//! The header is checked always; the records only where something needs them (a compacted topic, timestamp bounds, a
-//! different codec). Offsets of a client's batch are dense from 0: compaction's gaps are not allowed here.
+//! The header is checked always; the records only where something needs them (a compacted topic, timestamp
+//! bounds, a different codec). Offsets of a client's batch are dense from 0: compaction's gaps are not
+//! allowed here.
 
 use thiserror::Error;
 
@@ -103,12 +104,13 @@ pub fn client_header(header: &BatchHeader<'_>) -> Result<(), BatchError> {
     Ok(())
 }
 
-/// Checks every record of a client's batch, whose header is sound, and shows each to `visit` with its position: that
-/// is where a caller collects null keys or timestamps out of bounds, to answer them one by one (KIP-467).
+/// Checks every record of a client's batch, whose header is sound, and shows each to `visit` with its
+/// position: that is where a caller collects null keys or timestamps out of bounds, to answer them one by one
+/// (KIP-467).
 ///
 /// # Errors
-/// [`BatchError::Corrupt`] for malformed records, a wrong count or bytes left over; [`BatchError::Invalid`] for
-/// offset deltas with gaps or out of order.
+/// [`BatchError::Corrupt`] for malformed records, a wrong count or bytes left over; [`BatchError::Invalid`]
+/// for offset deltas with gaps or out of order.
 pub fn client_records<'b>(
     batch: &'b DecodedBatch<'_>,
     mut visit: impl FnMut(u32, &Record<'b>),
@@ -215,34 +217,34 @@ mod tests {
     }
 
     /// Changes one byte of the records of a batch of three, and expects an error.
-    fn check_records(change: impl FnOnce(&mut Vec<u8>), expected: BatchError) {
+    fn check_records(change: impl FnOnce(&mut Vec<u8>), expected: &BatchError) {
         let mut bytes = build(BatchOptions::default(), &[(0, 0), (1, 0), (2, 0)]);
         change(&mut bytes);
         let length = (bytes.len() - 12) as i32;
         bytes[8..12].copy_from_slice(&length.to_be_bytes());
         let decoded = BatchRef::parse(&bytes).unwrap().decode(DecodeLimits::default()).unwrap();
-        assert_eq!(client_records(&decoded, |_, _| {}).unwrap_err(), expected);
+        assert_eq!(&client_records(&decoded, |_, _| {}).unwrap_err(), expected);
     }
 
     #[test]
     fn bad_records_are_refused() {
         // The first record: length at 61, attributes, timestamp delta, offset delta at 64, key length at 65.
         let delta = |index, offset_delta| Violation::OffsetDelta { index, offset_delta }.into();
-        check_records(|bytes| bytes[64] = 2, delta(0, 1));
-        check_records(|bytes| bytes[64] = 4, delta(0, 2));
+        check_records(|bytes| bytes[64] = 2, &delta(0, 1));
+        check_records(|bytes| bytes[64] = 4, &delta(0, 2));
         let damage = |index, field| Damage::Record { index, field }.into();
-        check_records(|bytes| bytes[64] = 6, damage(0, "offset delta"));
-        check_records(|bytes| bytes[64] = 1, damage(0, "offset delta"));
-        check_records(|bytes| bytes[61] = 1, damage(0, "length"));
-        check_records(|bytes| bytes[61] = 0, damage(0, "attributes"));
-        check_records(|bytes| bytes[65] = 0x7e, damage(0, "key"));
-        check_records(|bytes| *bytes.last_mut().unwrap() = 2, damage(2, "header key"));
-        check_records(|bytes| *bytes.last_mut().unwrap() = 1, damage(2, "header count"));
-        check_records(|bytes| bytes.push(0), Damage::LeftOver { bytes: 1 }.into());
+        check_records(|bytes| bytes[64] = 6, &damage(0, "offset delta"));
+        check_records(|bytes| bytes[64] = 1, &damage(0, "offset delta"));
+        check_records(|bytes| bytes[61] = 1, &damage(0, "length"));
+        check_records(|bytes| bytes[61] = 0, &damage(0, "attributes"));
+        check_records(|bytes| bytes[65] = 0x7e, &damage(0, "key"));
+        check_records(|bytes| *bytes.last_mut().unwrap() = 2, &damage(2, "header key"));
+        check_records(|bytes| *bytes.last_mut().unwrap() = 1, &damage(2, "header count"));
+        check_records(|bytes| bytes.push(0), &Damage::LeftOver { bytes: 1 }.into());
         check_records(
             |bytes| bytes.truncate(61),
-            Damage::MissingRecords { found: 0, record_count: 3 }.into(),
+            &Damage::MissingRecords { found: 0, record_count: 3 }.into(),
         );
-        check_records(|bytes| bytes.truncate(bytes.len() - 1), damage(2, "length"));
+        check_records(|bytes| bytes.truncate(bytes.len() - 1), &damage(2, "length"));
     }
 }
