@@ -7,24 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::describe::{ConfigEntry, ConfigSource};
-use crate::error::{ConfigError, ConfigErrors, InvalidConfig, Origin, parse_value};
-use crate::key::{BrokerKey, Default, KeyDef, Scope, UpdateMode};
+use crate::error::{ConfigError, ConfigErrors, InvalidConfig, Origin};
+use crate::key::{BrokerKey, KeyDef, Scope, UpdateMode};
 use crate::keys;
-use crate::layers::{self, Layer, Layers};
-use crate::node::NodeSettings;
+use crate::layers::{self, DynamicLayer, Layer, Layers};
+use crate::node::{NodeSettings, Settings, contradictions};
 use crate::notice::{Notice, Notices};
 use crate::properties::Properties;
 use crate::suggest;
 use crate::value::{Typed, Value};
-
-/// Whom a run-time setting is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DynamicLayer {
-    /// This broker alone.
-    ThisBroker,
-    /// All brokers that have no setting of their own.
-    ClusterDefault,
-}
 
 /// All settings of a node, each with its source. Immutable; clones share.
 #[derive(Debug, Clone)]
@@ -117,11 +108,7 @@ impl BrokerConfig {
                 Err(error) => refused.push(error),
             }
         }
-        let mut layers = self.inner.layers.clone();
-        match layer {
-            DynamicLayer::ThisBroker => layers.this_broker = kept,
-            DynamicLayer::ClusterDefault => layers.cluster_default = kept,
-        }
+        let layers = self.inner.layers.clone().with(layer, kept);
         let values = resolve(&layers);
         // What a node is does not change while it runs; only listeners could, and those wait for a restart.
         let node = self.inner.node.clone();
@@ -150,7 +137,21 @@ impl BrokerConfig {
             let what = "Cannot update these configs at default cluster level, broker id must be specified";
             refuse(settings, what, per_broker_only)?;
         }
-        Ok(())
+        self.check_together(layer, settings)
+    }
+
+    /// Checks the settings that would then be in force on this broker for contradictions.
+    fn check_together(&self, layer: DynamicLayer, settings: &Layer) -> Result<(), InvalidConfig> {
+        let layers = self.inner.layers.clone().with(layer, settings.clone());
+        let values = resolve(&layers);
+        let settings = Settings::new(&layers, &values);
+        let fault =
+            contradictions(settings).into_iter().next().or_else(|| self.node().cordoned_fault(settings));
+        match fault {
+            // Kafka lets its language's `require` speak.
+            Some(fault) => Err(InvalidConfig::Conflict(format!("requirement failed: {}", fault.reason))),
+            None => Ok(()),
+        }
     }
 
     /// DescribeConfigs of this broker: all keys of Kafka's newest line, and whatever else is set, by name.
@@ -267,14 +268,10 @@ pub(crate) fn value_of<S, T: Typed>(values: &[Value], key: crate::key::Key<S, T>
 
 /// The values in force by slot: the strongest layer's, else the default.
 fn resolve(layers: &Layers) -> Vec<Value> {
-    let value = |def: &KeyDef| {
-        let text = match (layers.setting(def.name), def.default) {
-            (Some(text), _) => text,
-            (None, Default::Text(text)) => text,
-            (None, Default::Null) => return Value::Null,
-        };
+    let value = |def: &KeyDef| match layers.setting_in_force(def.name) {
         // Every layer was checked before it was laid on.
-        Value::parse(def.kind, text).unwrap_or(Value::Null)
+        Some(text) => def.parse(text).unwrap_or_else(|_| def.default_value()),
+        None => def.default_value(),
     };
     keys::broker_keys().map(value).collect()
 }
@@ -294,7 +291,7 @@ fn origins(file: &Properties, overrides: &[(String, String)]) -> BTreeMap<String
 
 fn check_static(key: &str, value: &str, origin: &Origin) -> Option<ConfigError> {
     let def = keys::lookup(Scope::Broker, layers::listener_override(key).unwrap_or(key))?;
-    let error = parse_value(def, value).err()?;
+    let error = def.parse(value).err()?;
     let reason = match error {
         InvalidConfig::BadValue { reason, .. } => reason,
         other => other.to_string(),
@@ -310,7 +307,7 @@ fn check_static(key: &str, value: &str, origin: &Origin) -> Option<ConfigError> 
 
 fn check_dynamic(name: &str, text: &str) -> Result<(), InvalidConfig> {
     match keys::lookup(Scope::Broker, layers::listener_override(name).unwrap_or(name)) {
-        Some(def) => parse_value(def, text).map(drop),
+        Some(def) => def.parse(text).map(drop),
         // Names outside the table may be a plug-in's; Kafka takes them too.
         None => Ok(()),
     }

@@ -17,6 +17,8 @@ pub enum ConfigSource {
     StaticBroker = 4,
     /// Nobody set it.
     Default = 5,
+    /// Set for the client metrics subscription.
+    ClientMetrics = 7,
     /// Set for the group.
     Group = 8,
 }

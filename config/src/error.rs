@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use crate::key::{KeyDef, Scope};
+use crate::key::Scope;
 use crate::range::Refusal;
-use crate::value::Value;
 
-/// A refused setting; `Display` is the text that Kafka answers (wire code INVALID_CONFIG).
+/// A refused setting; `Display` is the text that Kafka answers: with wire code INVALID_CONFIG for topics and
+/// groups, INVALID_REQUEST for brokers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvalidConfig {
     /// There is no such key for this kind of resource.
@@ -60,20 +60,6 @@ impl fmt::Display for InvalidConfig {
 }
 
 impl std::error::Error for InvalidConfig {}
-
-/// Parses `text` as a value of `def` and checks its range.
-///
-/// # Errors
-/// Kafka's error for a value of the wrong type or out of range.
-pub fn parse_value(def: &KeyDef, text: &str) -> Result<Value, InvalidConfig> {
-    let value = Value::parse(def.kind, text).map_err(|reason| InvalidConfig::BadValue {
-        name: def.name.to_owned(),
-        value: text.to_owned(),
-        reason,
-    })?;
-    def.accepts.check(&value).map_err(|refusal| InvalidConfig::refused(def.name, refusal))?;
-    Ok(value)
-}
 
 /// Where a setting stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! One entry of the key table, and the macro that writes tables with typed handles.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
+use crate::error::InvalidConfig;
 use crate::range::Accepts;
-use crate::value::{KeyType, Typed};
+use crate::value::{KeyType, Typed, Value};
 
 /// Which resource a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,7 +101,7 @@ pub struct KeyDef {
     pub update: UpdateMode,
     /// How much it matters.
     pub importance: Importance,
-    /// First Kafka release that has it (releases before 0.8 count as 0.8).
+    /// First Kafka release line that has it; 2.2 stands for all up to 2.2, the oldest whose files are read.
     pub since: &'static str,
     /// Last Kafka release line that had it, for keys that are gone from the newest.
     pub until: Option<&'static str>,
@@ -129,6 +131,34 @@ impl KeyDef {
     #[must_use]
     pub fn is_served(&self) -> bool {
         self.standing == Standing::Served
+    }
+
+    /// Reads `text` as a value of this key and checks its range.
+    ///
+    /// # Errors
+    /// Kafka's error for a value of the wrong type or out of range.
+    pub fn parse(&self, text: &str) -> Result<Value, InvalidConfig> {
+        let mut value = Value::parse(self.kind, text).map_err(|reason| InvalidConfig::BadValue {
+            name: self.name.to_owned(),
+            value: text.to_owned(),
+            reason,
+        })?;
+        if let (Value::List(items), true) = (&mut value, self.accepts.drops_repetitions()) {
+            let mut seen = BTreeSet::new();
+            items.retain(|item| seen.insert(item.clone()));
+        }
+        self.accepts.check(&value).map_err(|refusal| InvalidConfig::refused(self.name, refusal))?;
+        Ok(value)
+    }
+
+    /// The value when nobody sets it.
+    #[must_use]
+    pub fn default_value(&self) -> Value {
+        match self.default {
+            // A test reads every default of the table.
+            Default::Text(text) => self.parse(text).unwrap_or(Value::Null),
+            Default::Null => Value::Null,
+        }
     }
 
     /// Whether DescribeConfigs shows it even where nobody set it.
@@ -237,14 +267,14 @@ pub(crate) struct Spec {
     unlisted: bool,
 }
 
-/// A key with this default, of medium importance, read-only, served, as old as Kafka 0.8.
+/// A key with this default, of medium importance, read-only, served, known to Kafka 2.2.
 pub(crate) const fn default(text: &'static str) -> Spec {
     Spec {
         default: Default::Text(text),
         accepts: Accepts::Any,
         update: UpdateMode::ReadOnly,
         importance: Importance::Medium,
-        since: "0.8",
+        since: "2.2",
         until: None,
         standing: Standing::Served,
         broker_synonym: None,

@@ -91,6 +91,15 @@ pub(crate) fn effective(layers: &Layers, values: &[Value], def: &KeyDef) -> Valu
     set.or_else(|| chain.iter().find_map(scaled)).unwrap_or(Value::Null)
 }
 
+/// Whom a run-time setting is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DynamicLayer {
+    /// This broker alone.
+    ThisBroker,
+    /// All brokers that have no setting of their own.
+    ClusterDefault,
+}
+
 /// All settings of one broker.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layers {
@@ -114,12 +123,36 @@ impl Layers {
         self
     }
 
+    /// The layers with one of the dynamic ones replaced.
+    pub(crate) fn with(mut self, layer: DynamicLayer, settings: Layer) -> Layers {
+        match layer {
+            DynamicLayer::ThisBroker => self.this_broker = settings,
+            DynamicLayer::ClusterDefault => self.cluster_default = settings,
+        }
+        self
+    }
+
     /// The strongest setting of exactly this name.
     pub(crate) fn setting(&self, name: &str) -> Option<&str> {
         [&self.this_broker, &self.cluster_default, &self.file]
             .into_iter()
             .find_map(|layer| layer.get(name))
             .map(String::as_str)
+    }
+
+    /// The strongest setting of this name, unless a stronger layer sets another key of its chain: a dynamic
+    /// `log.retention.ms` makes a file's `log.retention.hours` void.
+    pub(crate) fn setting_in_force(&self, name: &str) -> Option<&str> {
+        let chain = chain(name).unwrap_or_default();
+        for layer in [&self.this_broker, &self.cluster_default, &self.file] {
+            if let Some(text) = layer.get(name) {
+                return Some(text);
+            }
+            if chain.iter().any(|(member, _)| layer.contains_key(*member)) {
+                return None;
+            }
+        }
+        None
     }
 
     /// The chain that DescribeConfigs shows: every layer's settings of the key and of what it falls back to.

@@ -32,13 +32,14 @@ mod topic;
 mod value;
 
 pub use address::{Endpoint, HostPort, Quorum, Roles, SecurityProtocol, Voter};
-pub use broker::{BrokerConfig, DynamicLayer};
+pub use broker::BrokerConfig;
 pub use describe::{ConfigEntry, ConfigSource, Synonym};
-pub use error::{ConfigError, ConfigErrors, InvalidConfig, Origin, parse_value};
+pub use error::{ConfigError, ConfigErrors, InvalidConfig, Origin};
 pub use key::{
     BrokerKey, Default, GroupKey, Importance, Key, KeyDef, OfBroker, OfGroup, OfTopic, Scope, ScopeMarker,
     Standing, TopicKey, UpdateMode,
 };
+pub use layers::DynamicLayer;
 pub use listeners::Listeners;
 pub use node::NodeSettings;
 pub use notice::{Notice, Notices};

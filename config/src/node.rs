@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::address::{HostPort, Quorum, Roles, Voter};
 use crate::broker::value_of;
 use crate::error::{ConfigError, Origin};
-use crate::key::{BrokerKey, Scope};
+use crate::key::{BrokerKey, KeyDef, Scope};
 use crate::keys;
 use crate::layers::{self, Layers};
 use crate::listeners::Listeners;
@@ -36,7 +36,7 @@ pub struct NodeSettings {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) key: &'static str,
-    reason: String,
+    pub(crate) reason: String,
 }
 
 impl Fault {
@@ -46,8 +46,7 @@ impl Fault {
 
     pub(crate) fn located(self, layers: &Layers, origin: Origin) -> ConfigError {
         let def = keys::lookup(Scope::Broker, self.key);
-        let accepted =
-            def.map(|def| def.accepted()).filter(|text| text != "a text" && !text.ends_with("list"));
+        let accepted = def.map(KeyDef::accepted).filter(|text| text != "a text" && !text.ends_with("list"));
         let value = layers.setting(self.key).unwrap_or_default().to_owned();
         let reason = self.reason;
         ConfigError {
@@ -68,6 +67,10 @@ pub(crate) struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
+    pub(crate) fn new(layers: &'a Layers, values: &'a [Value]) -> Settings<'a> {
+        Settings { layers, values }
+    }
+
     pub(crate) fn get<T: Typed>(self, key: BrokerKey<T>) -> T::Out<'a> {
         value_of(self.values, key)
     }
@@ -87,13 +90,13 @@ impl<'a> Settings<'a> {
 
 impl NodeSettings {
     pub(crate) fn resolve(layers: &Layers, values: &[Value]) -> Result<NodeSettings, Vec<Fault>> {
-        let settings = Settings { layers, values };
+        let settings = Settings::new(layers, values);
         let mut faults = Vec::new();
         let id = keep(&mut faults, node_id(settings));
         let quorum = keep(&mut faults, quorum(settings));
         let listeners = keep(&mut faults, Listeners::resolve(settings));
         let roles = roles(settings);
-        faults.extend(numbers_that_disagree(settings));
+        faults.extend(contradictions(settings));
         let (Some(id), Some(quorum), Some(listeners), true) = (id, quorum, listeners, faults.is_empty())
         else {
             return Err(faults);
@@ -112,19 +115,26 @@ impl NodeSettings {
         if faults.is_empty() { Ok(node) } else { Err(faults) }
     }
 
-    /// Directories that get no new partitions (`cordoned.log.dirs`, `*` for all).
-    pub(crate) fn is_log_dir(&self, dir: &str) -> bool {
-        self.log_dirs.iter().any(|known| known == Path::new(dir))
+    /// `cordoned.log.dirs` names directories of `log.dirs`, or `*` alone.
+    pub(crate) fn cordoned_fault(&self, settings: Settings<'_>) -> Option<Fault> {
+        let key = keys::CORDONED_LOG_DIRS.name();
+        let dirs = settings.get(keys::CORDONED_LOG_DIRS);
+        if dirs.iter().any(|dir| dir == "*") {
+            let reason = "When cordoned.log.dirs is set to *, it must not contain other values";
+            return (dirs.len() > 1).then(|| Fault::new(key, reason));
+        }
+        let is_unknown = |dir: &&String| !self.log_dirs.iter().any(|known| known == Path::new(dir));
+        let unknown: Vec<&str> = dirs.iter().filter(is_unknown).map(String::as_str).collect();
+        let names = unknown.join(", ");
+        let reason =
+            "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries :";
+        (!unknown.is_empty()).then(|| Fault::new(key, format!("{reason} {names}")))
     }
 
     /// Roles, voters and listeners that contradict one another (`KafkaConfig.validateValues`).
     fn disagreements(&self, settings: Settings<'_>) -> Vec<Fault> {
         let mut faults = Vec::new();
-        for dir in settings.get(keys::CORDONED_LOG_DIRS) {
-            if dir != "*" && !self.is_log_dir(dir) {
-                faults.push(Fault::new("cordoned.log.dirs", format!("{dir} is not one of log.dirs")));
-            }
-        }
+        faults.extend(self.cordoned_fault(settings));
         if !settings.is_set(keys::PROCESS_ROLES) {
             return faults;
         }
@@ -214,50 +224,58 @@ fn quorum(settings: Settings<'_>) -> Result<Quorum, Fault> {
     addresses.map(Quorum::Addresses).map_err(|reason| Fault::new("zookeeper.connect", reason))
 }
 
-/// Numbers of several keys that Kafka refuses together.
-fn numbers_that_disagree(settings: Settings<'_>) -> Vec<Fault> {
+/// Values of several keys that Kafka refuses together, in its words: `KafkaConfig.validateValues`, which holds at
+/// start and for every dynamic change.
+pub(crate) fn contradictions(settings: Settings<'_>) -> Vec<Fault> {
     let retention_ms = settings.fallback_ms(keys::LOG_RETENTION_MS);
     let queued_bytes = settings.get(keys::QUEUED_MAX_REQUEST_BYTES);
-    let request_bytes = i64::from(settings.get(keys::SOCKET_REQUEST_MAX_BYTES));
     let fetch_wait_ms = settings.get(keys::REPLICA_FETCH_WAIT_MAX_MS);
-    let lag_ms = settings.get(keys::REPLICA_LAG_TIME_MAX_MS);
     let heartbeat_ms = i64::from(settings.get(keys::BROKER_HEARTBEAT_INTERVAL_MS));
     let session_ms = i64::from(settings.get(keys::BROKER_SESSION_TIMEOUT_MS));
-    let min_lag_ms = settings.get(keys::LOG_CLEANER_MIN_COMPACTION_LAG_MS);
-    let max_lag_ms = settings.get(keys::LOG_CLEANER_MAX_COMPACTION_LAG_MS);
+    let cleaner_threads = i64::from(settings.get(keys::LOG_CLEANER_THREADS)).max(1);
     let rules = [
-        (settings.fallback_ms(keys::LOG_ROLL_MS) >= 1, "log.roll.ms", "must be at least 1".to_owned()),
+        (
+            settings.fallback_ms(keys::LOG_ROLL_MS) >= 1,
+            "log.roll.ms",
+            "log.roll.ms must be greater than or equal to 1",
+        ),
         (
             settings.fallback_ms(keys::LOG_ROLL_JITTER_MS) >= 0,
             "log.roll.jitter.ms",
-            "must be at least 0".to_owned(),
+            "log.roll.jitter.ms must be greater than or equal to 0",
         ),
-        (retention_ms != 0, "log.retention.ms", "must be at least 1, or -1 for unlimited".to_owned()),
         (
-            queued_bytes <= 0 || queued_bytes >= request_bytes,
+            retention_ms != 0,
+            "log.retention.ms",
+            "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+        ),
+        (
+            settings.get(keys::LOG_CLEANER_DEDUPE_BUFFER_SIZE) / cleaner_threads > 1024 * 1024,
+            "log.cleaner.dedupe.buffer.size",
+            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+        ),
+        (
+            queued_bytes <= 0 || queued_bytes >= i64::from(settings.get(keys::SOCKET_REQUEST_MAX_BYTES)),
             "queued.max.request.bytes",
-            format!("must not be below socket.request.max.bytes ({request_bytes})"),
+            "queued.max.request.bytes must be larger or equal to socket.request.max.bytes",
         ),
         (
             fetch_wait_ms <= settings.get(keys::REPLICA_SOCKET_TIMEOUT_MS),
             "replica.socket.timeout.ms",
-            format!("must not be below replica.fetch.wait.max.ms ({fetch_wait_ms})"),
+            "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent \
+             unnecessary socket timeouts",
         ),
         (
-            i64::from(fetch_wait_ms) <= lag_ms,
+            i64::from(fetch_wait_ms) <= settings.get(keys::REPLICA_LAG_TIME_MAX_MS),
             "replica.fetch.wait.max.ms",
-            format!("must not be above replica.lag.time.max.ms ({lag_ms})"),
+            "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to \
+             prevent frequent changes in ISR",
         ),
         (
             heartbeat_ms.saturating_mul(2) <= session_ms,
             "broker.heartbeat.interval.ms",
-            format!("must be at most half of broker.session.timeout.ms ({session_ms})"),
-        ),
-        (
-            min_lag_ms <= max_lag_ms,
-            "log.cleaner.min.compaction.lag.ms",
-            format!("must not be above log.cleaner.max.compaction.lag.ms ({max_lag_ms})"),
+            "broker.heartbeat.interval.ms must be less than or equal to half of the broker.session.timeout.ms",
         ),
     ];
-    rules.into_iter().filter(|(holds, ..)| !holds).map(|(_, key, reason)| Fault::new(key, reason)).collect()
+    rules.into_iter().filter(|(holds, ..)| !holds).map(|(_, key, text)| Fault::new(key, text)).collect()
 }

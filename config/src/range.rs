@@ -1,7 +1,5 @@
 //! What values a key accepts beyond its type, with Kafka's texts for what it refuses.
 
-use std::collections::BTreeSet;
-
 use crate::value::Value;
 
 /// The accepted values of a key.
@@ -17,13 +15,10 @@ pub enum Accepts {
     OneOf(&'static [&'static str]),
     /// One of these words in any case.
     OneOfAnyCase(&'static [&'static str]),
-    /// A list of these words, none twice; it may be empty.
-    WordsOf(&'static [&'static str]),
-    /// A list of anything, none twice.
-    Distinct {
-        /// Whether the list may be empty.
-        empty_allowed: bool,
-    },
+    /// A list of these words, or of anything if there are none here. What stands twice is taken once.
+    AnyOf(&'static [&'static str]),
+    /// Like [`Accepts::AnyOf`], with at least one entry.
+    SomeOf(&'static [&'static str]),
     /// A text that is not empty.
     NonEmpty,
     /// A rule of its own: its description, and the check giving Kafka's reason for refusing.
@@ -40,6 +35,11 @@ pub(crate) enum Refusal {
 }
 
 impl Accepts {
+    /// Whether what stands twice in a list counts once.
+    pub(crate) fn drops_repetitions(&self) -> bool {
+        matches!(self, Accepts::AnyOf(_) | Accepts::SomeOf(_))
+    }
+
     /// Checks a parsed value that is not null.
     pub(crate) fn check(&self, value: &Value) -> Result<(), Refusal> {
         let verdict = match (self, value) {
@@ -52,13 +52,15 @@ impl Accepts {
                 Err("String must be non-empty".to_owned())
             }
             (Accepts::Rule(_, rule), value) => rule(value),
-            (Accepts::WordsOf(words), Value::List(items)) => return list(items, words, true),
-            (Accepts::Distinct { empty_allowed }, Value::List(items)) => {
-                return list(items, &[], *empty_allowed);
+            (Accepts::SomeOf(words), Value::List(items)) if items.is_empty() => {
+                return Err(empty_list(words));
             }
-            (Accepts::NonEmpty | Accepts::WordsOf(_) | Accepts::Distinct { .. }, _) => Ok(()),
+            (Accepts::AnyOf(words) | Accepts::SomeOf(words), Value::List(items)) => {
+                return list(items, words);
+            }
+            (Accepts::NonEmpty | Accepts::AnyOf(_) | Accepts::SomeOf(_), _) => Ok(()),
         };
-        verdict.map_err(|reason| Refusal::Value(value.to_string(), reason))
+        verdict.map_err(|reason| Refusal::Value(value.in_error(), reason))
     }
 
     /// The accepted values in words, for errors about property files and the reference page; empty for any.
@@ -70,9 +72,9 @@ impl Accepts {
             Accepts::Between(min, max) => format!("{min} to {max}"),
             Accepts::OneOf(words) => format!("one of {}", words.join(", ")),
             Accepts::OneOfAnyCase(words) => format!("one of {} (any case)", words.join(", ")),
-            Accepts::WordsOf(words) => format!("of {}", words.join(", ")),
-            Accepts::Distinct { empty_allowed: true } => "no entry twice".to_owned(),
-            Accepts::Distinct { empty_allowed: false } => "at least one entry, none twice".to_owned(),
+            Accepts::AnyOf([]) => String::new(),
+            Accepts::SomeOf([]) => "not empty".to_owned(),
+            Accepts::AnyOf(words) | Accepts::SomeOf(words) => format!("of {}", words.join(", ")),
             Accepts::NonEmpty => "not empty".to_owned(),
             Accepts::Rule(text, _) => (*text).to_owned(),
         }
@@ -109,14 +111,14 @@ fn one_of_any_case(words: &[&str], text: &str) -> Result<(), String> {
     Err(format!("String must be one of (case insensitive): {}", words.join(", ")))
 }
 
-/// A list without empty or repeated entries, each of `words` unless that is empty (`ConfigDef.ValidList`).
-fn list(items: &[String], words: &[&str], empty_allowed: bool) -> Result<(), Refusal> {
-    if items.is_empty() && !empty_allowed {
-        return Err(Refusal::List("must not be empty. Valid values include: any non-empty value".to_owned()));
-    }
-    if items.iter().collect::<BTreeSet<_>>().len() != items.len() {
-        return Err(Refusal::List("values must not be duplicated.".to_owned()));
-    }
+fn empty_list(words: &[&str]) -> Refusal {
+    let accepted =
+        if words.is_empty() { "any non-empty value".to_owned() } else { format!("[{}]", words.join(", ")) };
+    Refusal::List(format!("must not be empty. Valid values include: {accepted}"))
+}
+
+/// A list without empty entries, each of `words` if there are any (`ConfigDef.ValidList`).
+fn list(items: &[String], words: &[&str]) -> Result<(), Refusal> {
     for item in items {
         if item.is_empty() {
             return Err(Refusal::List("values must not be empty.".to_owned()));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::broker::{BrokerConfig, value_of};
 use crate::describe::{ConfigEntry, ConfigSource, Synonym};
-use crate::error::{InvalidConfig, parse_value};
-use crate::key::{Default, KeyDef, Scope, TopicKey};
+use crate::error::InvalidConfig;
+use crate::key::{KeyDef, Scope, TopicKey};
 use crate::keys;
 use crate::value::{Typed, Value};
 
@@ -69,7 +69,7 @@ impl TopicConfig {
             return Err(InvalidConfig::UnknownKey { scope: Scope::Topic, name: name.clone() });
         }
         let value = |def: &KeyDef| match overrides.get(def.name) {
-            Some(text) => parse_value(def, text),
+            Some(text) => def.parse(text),
             None => Ok(inherited(def, broker)),
         };
         let values = keys::topic_keys().map(value).collect::<Result<_, _>>()?;
@@ -88,7 +88,7 @@ impl TopicConfig {
         let mut refused = Vec::new();
         for (name, text) in overrides {
             let verdict = match keys::lookup(Scope::Topic, name.as_ref()) {
-                Some(def) => parse_value(def, text.as_ref()).map(drop),
+                Some(def) => def.parse(text.as_ref()).map(drop),
                 None => {
                     Err(InvalidConfig::UnknownKey { scope: Scope::Topic, name: name.as_ref().to_owned() })
                 }
@@ -99,7 +99,7 @@ impl TopicConfig {
             }
         }
         let value = |def: &KeyDef| match kept.get(def.name) {
-            Some(text) => Value::parse(def.kind, text).unwrap_or_else(|_| inherited(def, broker)),
+            Some(text) => def.parse(text).unwrap_or_else(|_| inherited(def, broker)),
             None => inherited(def, broker),
         };
         let values = keys::topic_keys().map(value).collect();
@@ -217,9 +217,5 @@ impl TopicConfig {
 
 /// What a topic has without a setting of its own: the broker key's value, else the table's default.
 fn inherited(def: &KeyDef, broker: &BrokerConfig) -> Value {
-    let fallback = || match def.default {
-        Default::Text(text) => Value::parse(def.kind, text).unwrap_or(Value::Null),
-        Default::Null => Value::Null,
-    };
-    broker.inherited(def).unwrap_or_else(fallback)
+    broker.inherited(def).unwrap_or_else(|| def.default_value())
 }

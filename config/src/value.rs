@@ -121,7 +121,7 @@ impl Value {
             KeyType::Int => number(kind, text).map(Value::Int),
             KeyType::Short => number(kind, text).map(Value::Short),
             KeyType::Long => number(kind, text).map(Value::Long),
-            KeyType::Double => number(kind, text).map(Value::Double),
+            KeyType::Double => double(text).map(Value::Double),
             KeyType::List if text.is_empty() => Ok(Value::List(Vec::new())),
             KeyType::List => Ok(Value::List(text.split(',').map(|part| part.trim().to_owned()).collect())),
             KeyType::Class => Ok(Value::Class(text.to_owned())),
@@ -139,6 +139,14 @@ impl Value {
             Value::Long(n) => Some(*n as f64),
             Value::Double(n) => Some(*n),
             _ => None,
+        }
+    }
+
+    /// The text of Kafka's errors, where lists stand in brackets.
+    pub(crate) fn in_error(&self) -> String {
+        match self {
+            Value::List(values) => format!("[{}]", values.join(", ")),
+            other => other.to_string(),
         }
     }
 
@@ -170,6 +178,14 @@ impl fmt::Display for Value {
 
 fn number<N: std::str::FromStr>(kind: KeyType, text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("Not a number of type {}", kind.name()))
+}
+
+/// A finite double in Java's form, which may end in `d` or `f`. Java also takes NaN, which no key can mean.
+fn double(text: &str) -> Result<f64, String> {
+    let digits = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    let value: f64 = number(KeyType::Double, digits)?;
+    let is_digits = !digits.contains(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E'));
+    if is_digits { Ok(value) } else { number(KeyType::Double, "") }
 }
 
 /// A double as Java's `Double.toString` prints it: plain between 10^-3 and 10^7, else as `1.5E8`.
@@ -269,6 +285,10 @@ mod tests {
         check(KeyType::Long, "", Err("Not a number of type LONG"));
         check(KeyType::Long, "9223372036854775807", Ok("9223372036854775807"));
         check(KeyType::Double, "1", Ok("1.0"));
+        check(KeyType::Double, "0.5f", Ok("0.5"));
+        check(KeyType::Double, "1e-1", Ok("0.1"));
+        check(KeyType::Double, "NaN", Err("Not a number of type DOUBLE"));
+        check(KeyType::Double, "infinity", Err("Not a number of type DOUBLE"));
         check(KeyType::List, " a , b,c ", Ok("a,b,c"));
         check(KeyType::List, "  ", Ok(""));
         check(KeyType::Password, "secret", Ok("[hidden]"));

@@ -1,29 +1,37 @@
 //! Metrics and their reporters.
 
+use super::reasons;
 use crate::key::{default, key_table};
+use crate::range::Accepts;
 use crate::value::{List, Text};
 
 key_table! { OfBroker from super::tiered::END;
-    /// kafka metrics polling interval secs.
+    /// Seconds between polls of the older metrics reporters.
     KAFKA_METRICS_POLLING_INTERVAL_SECS: i32 = "kafka.metrics.polling.interval.secs" =>
-        default("10").at_least(1).low();
+        default("10").at_least(1).low().ignored(reasons::JAVA);
 
-    /// kafka metrics reporters.
-    KAFKA_METRICS_REPORTERS: List = "kafka.metrics.reporters" => default("").low();
+    /// Java classes that report the older metrics.
+    KAFKA_METRICS_REPORTERS: List = "kafka.metrics.reporters" =>
+        default("").accepts(Accepts::AnyOf(&[])).low().ignored(reasons::JAVA);
 
-    /// metric reporters.
+    /// Java classes that report metrics. rkafka has an HTTP page of its own.
     METRIC_REPORTERS: List = "metric.reporters" =>
-        default("org.apache.kafka.common.metrics.JmxReporter").low().cluster_wide();
+        default("org.apache.kafka.common.metrics.JmxReporter").accepts(Accepts::AnyOf(&[])).low()
+            .cluster_wide().ignored(reasons::JAVA);
 
-    /// metrics num samples.
-    METRICS_NUM_SAMPLES: i32 = "metrics.num.samples" => default("2").at_least(1).low();
+    /// Samples that a metric is computed from.
+    METRICS_NUM_SAMPLES: i32 = "metrics.num.samples" =>
+        default("2").at_least(1).low().ignored(reasons::METRICS);
 
-    /// metrics recording level.
-    METRICS_RECORDING_LEVEL: Text = "metrics.recording.level" => default("INFO").low();
+    /// Which metrics are recorded: INFO, DEBUG or TRACE.
+    METRICS_RECORDING_LEVEL: Text = "metrics.recording.level" =>
+        default("INFO").low().ignored(reasons::METRICS);
 
-    /// metrics sample window ms.
-    METRICS_SAMPLE_WINDOW_MS: i64 = "metrics.sample.window.ms" => default("30000").at_least(1).low();
+    /// Length in ms of a sample of a metric.
+    METRICS_SAMPLE_WINDOW_MS: i64 = "metrics.sample.window.ms" =>
+        default("30000").at_least(1).low().ignored(reasons::METRICS);
 
-    /// telemetry max bytes.
-    TELEMETRY_MAX_BYTES: i32 = "telemetry.max.bytes" => default("1048576").at_least(1).low();
+    /// Largest report of a client's metrics in bytes (KIP-714).
+    TELEMETRY_MAX_BYTES: i32 = "telemetry.max.bytes" =>
+        default("1048576").at_least(1).low().since("3.7").ignored(reasons::TELEMETRY);
 }

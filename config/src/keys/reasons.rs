@@ -1,4 +1,36 @@
 //! Why rkafka ignores a key that stock Kafka knows; shown in the reference page.
 
-/// Names a Java class or a JVM feature.
+pub(super) const AUTHORIZER: &str = "authorization is not served yet";
+pub(super) const BUFFERS: &str = "buffers are taken and given back as needed";
+pub(super) const CLEANER_BUFFERS: &str = "the cleaner sizes its buffers by itself";
+pub(super) const COMMIT_ACKS: &str = "commits always wait for all replicas in sync";
+pub(super) const CONSUMER_PROTOCOL: &str = "the consumer group protocol (KIP-848) is not served yet";
+pub(super) const EARLY_START: &str = "controller listeners always open first";
+pub(super) const ELR: &str = "part of rkafka's own election rules";
+pub(super) const FORMATS: &str = "batches are kept in the one format of Kafka 0.11 and later";
+pub(super) const IMBALANCE: &str = "any leadership away from its preferred replica is given back";
 pub(super) const JAVA: &str = "rkafka runs no Java code";
+pub(super) const KERBEROS: &str = "Kerberos is not served";
+pub(super) const METADATA_RETENTION: &str = "the metadata log is cut at each snapshot";
+pub(super) const METRICS: &str = "metrics are counters that the scraper averages";
+pub(super) const OAUTH: &str = "OAuth logins are not served yet";
+pub(super) const PASSWORD_ENCODER: &str = "no passwords are stored in ZooKeeper";
+pub(super) const PREALLOCATE: &str = "space is reserved in steps as a segment grows";
+pub(super) const PROTOCOLS: &str = "what is served is what ApiVersions says";
+pub(super) const PURGATORY: &str = "a finished wait is dropped at once";
+pub(super) const QUOTA: &str = "quotas are not served yet";
+pub(super) const RAFT: &str = "the metadata quorum times and sizes this by itself";
+pub(super) const RETRIES: &str = "a stopping broker asks until its time is over";
+pub(super) const SASL: &str = "SASL is not served yet";
+pub(super) const SHARE: &str = "share groups (KIP-932) are not served yet";
+pub(super) const STREAMS: &str = "streams groups (KIP-1071) are not served yet";
+pub(super) const TELEMETRY: &str = "clients' metrics (KIP-714) are not collected";
+pub(super) const THREADS: &str = "all tasks share one pool with a thread a core";
+pub(super) const TIERED: &str = "tiered storage is not served";
+pub(super) const TLS: &str = "TLS is not served yet";
+pub(super) const TOKENS: &str = "delegation tokens are not served";
+pub(super) const TRANSACTIONS: &str = "transactions are not served yet";
+pub(super) const UNMEASURED: &str = "the controller's times are a metric";
+pub(super) const UNSTABLE: &str = "nothing unfinished is ever offered";
+pub(super) const VERSIONS: &str = "nodes agree on versions by themselves";
+pub(super) const ZOOKEEPER: &str = "there is no ZooKeeper";

@@ -1,199 +1,234 @@
 //! SASL mechanisms and delegation tokens.
 
+use super::reasons;
 use crate::key::{default, key_table, null};
 use crate::range::Accepts;
 use crate::value::{Class, List, Secret, Text};
 
 key_table! { OfBroker from super::tls::END;
-    /// connection failed authentication delay ms.
+    /// Time in ms by which a failed login is answered late.
     CONNECTION_FAILED_AUTHENTICATION_DELAY_MS: i32 = "connection.failed.authentication.delay.ms" =>
-        default("100").at_least(0).low();
+        default("100").at_least(0).low().ignored(reasons::SASL);
 
-    /// connections max reauth ms.
-    CONNECTIONS_MAX_REAUTH_MS: i64 = "connections.max.reauth.ms" => default("0");
+    /// Time in ms after which a SASL connection must log in again; 0 for never.
+    CONNECTIONS_MAX_REAUTH_MS: i64 = "connections.max.reauth.ms" => default("0").ignored(reasons::SASL);
 
-    /// delegation token expiry check interval ms.
+    /// Time in ms between checks for expired delegation tokens.
     DELEGATION_TOKEN_EXPIRY_CHECK_INTERVAL_MS: i64 = "delegation.token.expiry.check.interval.ms" =>
-        default("3600000").at_least(1).low();
+        default("3600000").at_least(1).low().ignored(reasons::TOKENS);
 
-    /// delegation token expiry time ms.
+    /// Time in ms that a delegation token is valid without being renewed.
     DELEGATION_TOKEN_EXPIRY_TIME_MS: i64 = "delegation.token.expiry.time.ms" =>
-        default("86400000").at_least(1);
+        default("86400000").at_least(1).ignored(reasons::TOKENS);
 
-    /// delegation token max lifetime ms.
+    /// Time in ms past which a delegation token cannot be renewed.
     DELEGATION_TOKEN_MAX_LIFETIME_MS: i64 = "delegation.token.max.lifetime.ms" =>
-        default("604800000").at_least(1);
+        default("604800000").at_least(1).ignored(reasons::TOKENS);
 
-    /// delegation token secret key.
-    DELEGATION_TOKEN_SECRET_KEY: Option<Secret> = "delegation.token.secret.key" => null();
+    /// Secret that delegation tokens are made with; the same on all nodes.
+    DELEGATION_TOKEN_SECRET_KEY: Option<Secret> = "delegation.token.secret.key" =>
+        null().since("2.8").ignored(reasons::TOKENS);
 
-    /// sasl client callback handler class.
-    SASL_CLIENT_CALLBACK_HANDLER_CLASS: Option<Class> = "sasl.client.callback.handler.class" => null();
+    /// Java class of a client's SASL callbacks.
+    SASL_CLIENT_CALLBACK_HANDLER_CLASS: Option<Class> = "sasl.client.callback.handler.class" =>
+        null().ignored(reasons::JAVA);
 
-    /// sasl enabled mechanisms.
-    SASL_ENABLED_MECHANISMS: List = "sasl.enabled.mechanisms" => default("GSSAPI").per_broker();
+    /// Mechanisms that clients may log in with.
+    SASL_ENABLED_MECHANISMS: List = "sasl.enabled.mechanisms" =>
+        default("GSSAPI").accepts(Accepts::AnyOf(&[])).per_broker().ignored(reasons::SASL);
 
-    /// sasl jaas config.
-    SASL_JAAS_CONFIG: Option<Secret> = "sasl.jaas.config" => null().per_broker();
+    /// Login of a SASL connection, in the form of a JAAS file.
+    SASL_JAAS_CONFIG: Option<Secret> = "sasl.jaas.config" => null().per_broker().ignored(reasons::SASL);
 
-    /// sasl kerberos kinit cmd.
-    SASL_KERBEROS_KINIT_CMD: Text = "sasl.kerberos.kinit.cmd" => default("/usr/bin/kinit").per_broker();
+    /// Path of `kinit`.
+    SASL_KERBEROS_KINIT_CMD: Text = "sasl.kerberos.kinit.cmd" =>
+        default("/usr/bin/kinit").per_broker().ignored(reasons::KERBEROS);
 
-    /// sasl kerberos min time before relogin.
+    /// Time in ms between two logins at least.
     SASL_KERBEROS_MIN_TIME_BEFORE_RELOGIN: i64 = "sasl.kerberos.min.time.before.relogin" =>
-        default("60000").per_broker();
+        default("60000").per_broker().ignored(reasons::KERBEROS);
 
-    /// sasl kerberos principal to local rules.
+    /// Rules that make a short name of a Kerberos principal.
     SASL_KERBEROS_PRINCIPAL_TO_LOCAL_RULES: List = "sasl.kerberos.principal.to.local.rules" =>
-        default("DEFAULT").per_broker();
+        default("DEFAULT").accepts(Accepts::AnyOf(&[])).per_broker().ignored(reasons::KERBEROS);
 
-    /// sasl kerberos service name.
-    SASL_KERBEROS_SERVICE_NAME: Option<Text> = "sasl.kerberos.service.name" => null().per_broker();
+    /// Kerberos name of the brokers.
+    SASL_KERBEROS_SERVICE_NAME: Option<Text> = "sasl.kerberos.service.name" =>
+        null().per_broker().ignored(reasons::KERBEROS);
 
-    /// sasl kerberos ticket renew jitter.
+    /// Share of the renewal time that is left to chance.
     SASL_KERBEROS_TICKET_RENEW_JITTER: f64 = "sasl.kerberos.ticket.renew.jitter" =>
-        default("0.05").per_broker();
+        default("0.05").per_broker().ignored(reasons::KERBEROS);
 
-    /// sasl kerberos ticket renew window factor.
+    /// Share of a ticket's life after which it is renewed.
     SASL_KERBEROS_TICKET_RENEW_WINDOW_FACTOR: f64 = "sasl.kerberos.ticket.renew.window.factor" =>
-        default("0.8").per_broker();
+        default("0.8").per_broker().ignored(reasons::KERBEROS);
 
-    /// sasl login callback handler class.
-    SASL_LOGIN_CALLBACK_HANDLER_CLASS: Option<Class> = "sasl.login.callback.handler.class" => null();
+    /// Java class of a login's callbacks.
+    SASL_LOGIN_CALLBACK_HANDLER_CLASS: Option<Class> = "sasl.login.callback.handler.class" =>
+        null().ignored(reasons::JAVA);
 
-    /// sasl login class.
-    SASL_LOGIN_CLASS: Option<Class> = "sasl.login.class" => null();
+    /// Java class of a login.
+    SASL_LOGIN_CLASS: Option<Class> = "sasl.login.class" => null().ignored(reasons::JAVA);
 
-    /// sasl login connect timeout ms.
-    SASL_LOGIN_CONNECT_TIMEOUT_MS: Option<i32> = "sasl.login.connect.timeout.ms" => null().low();
+    /// Time in ms to connect to an outside login server.
+    SASL_LOGIN_CONNECT_TIMEOUT_MS: Option<i32> = "sasl.login.connect.timeout.ms" =>
+        null().low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl login read timeout ms.
-    SASL_LOGIN_READ_TIMEOUT_MS: Option<i32> = "sasl.login.read.timeout.ms" => null().low();
+    /// Time in ms to wait for an outside login server's answer.
+    SASL_LOGIN_READ_TIMEOUT_MS: Option<i32> = "sasl.login.read.timeout.ms" =>
+        null().low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl login refresh buffer seconds.
+    /// Seconds before its end at which a credential should be renewed.
     SASL_LOGIN_REFRESH_BUFFER_SECONDS: i16 = "sasl.login.refresh.buffer.seconds" =>
-        default("300").per_broker();
+        default("300").per_broker().ignored(reasons::OAUTH);
 
-    /// sasl login refresh min period seconds.
+    /// Seconds between two renewals of a credential at least.
     SASL_LOGIN_REFRESH_MIN_PERIOD_SECONDS: i16 = "sasl.login.refresh.min.period.seconds" =>
-        default("60").per_broker();
+        default("60").per_broker().ignored(reasons::OAUTH);
 
-    /// sasl login refresh window factor.
-    SASL_LOGIN_REFRESH_WINDOW_FACTOR: f64 = "sasl.login.refresh.window.factor" => default("0.8").per_broker();
+    /// Share of a credential's life after which it is renewed.
+    SASL_LOGIN_REFRESH_WINDOW_FACTOR: f64 = "sasl.login.refresh.window.factor" =>
+        default("0.8").per_broker().ignored(reasons::OAUTH);
 
-    /// sasl login refresh window jitter.
+    /// Share of the renewal time that is left to chance.
     SASL_LOGIN_REFRESH_WINDOW_JITTER: f64 = "sasl.login.refresh.window.jitter" =>
-        default("0.05").per_broker();
+        default("0.05").per_broker().ignored(reasons::OAUTH);
 
-    /// sasl login retry backoff max ms.
-    SASL_LOGIN_RETRY_BACKOFF_MAX_MS: i64 = "sasl.login.retry.backoff.max.ms" => default("10000").low();
+    /// Longest pause in ms between attempts at an outside login server.
+    SASL_LOGIN_RETRY_BACKOFF_MAX_MS: i64 = "sasl.login.retry.backoff.max.ms" =>
+        default("10000").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl login retry backoff ms.
-    SASL_LOGIN_RETRY_BACKOFF_MS: i64 = "sasl.login.retry.backoff.ms" => default("100").low();
+    /// First pause in ms between attempts at an outside login server.
+    SASL_LOGIN_RETRY_BACKOFF_MS: i64 = "sasl.login.retry.backoff.ms" =>
+        default("100").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl mechanism controller protocol.
+    /// Mechanism of connections to controllers.
     SASL_MECHANISM_CONTROLLER_PROTOCOL: Text = "sasl.mechanism.controller.protocol" =>
-        default("GSSAPI").high();
+        default("GSSAPI").high().since("2.8").ignored(reasons::SASL);
 
-    /// sasl mechanism inter broker protocol.
+    /// Mechanism of connections between brokers.
     SASL_MECHANISM_INTER_BROKER_PROTOCOL: Text = "sasl.mechanism.inter.broker.protocol" =>
-        default("GSSAPI").per_broker();
+        default("GSSAPI").per_broker().ignored(reasons::SASL);
 
-    /// sasl oauthbearer assertion algorithm.
+    /// Algorithm that signs the assertion.
     SASL_OAUTHBEARER_ASSERTION_ALGORITHM: Text = "sasl.oauthbearer.assertion.algorithm" =>
-        default("RS256").accepts(Accepts::OneOfAnyCase(&["ES256", "RS256"]));
+        default("RS256").accepts(Accepts::OneOfAnyCase(&["ES256", "RS256"])).since("4.1")
+            .ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion claim aud.
-    SASL_OAUTHBEARER_ASSERTION_CLAIM_AUD: Option<Text> = "sasl.oauthbearer.assertion.claim.aud" => null();
+    /// Audience of the assertion.
+    SASL_OAUTHBEARER_ASSERTION_CLAIM_AUD: Option<Text> = "sasl.oauthbearer.assertion.claim.aud" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion claim exp seconds.
+    /// Seconds after which the assertion expires.
     SASL_OAUTHBEARER_ASSERTION_CLAIM_EXP_SECONDS: i32 = "sasl.oauthbearer.assertion.claim.exp.seconds" =>
-        default("300").accepts(Accepts::Between(0, 86400)).low();
+        default("300").accepts(Accepts::Between(0, 86400)).low().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion claim iss.
-    SASL_OAUTHBEARER_ASSERTION_CLAIM_ISS: Option<Text> = "sasl.oauthbearer.assertion.claim.iss" => null();
+    /// Issuer of the assertion.
+    SASL_OAUTHBEARER_ASSERTION_CLAIM_ISS: Option<Text> = "sasl.oauthbearer.assertion.claim.iss" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion claim jti include.
+    /// Whether the assertion carries an id of its own.
     SASL_OAUTHBEARER_ASSERTION_CLAIM_JTI_INCLUDE: bool = "sasl.oauthbearer.assertion.claim.jti.include" =>
-        default("false");
+        default("false").since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion claim nbf seconds.
+    /// Seconds in the past from which the assertion is valid.
     SASL_OAUTHBEARER_ASSERTION_CLAIM_NBF_SECONDS: i32 = "sasl.oauthbearer.assertion.claim.nbf.seconds" =>
-        default("60").accepts(Accepts::Between(0, 3600)).low();
+        default("60").accepts(Accepts::Between(0, 3600)).low().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion claim sub.
-    SASL_OAUTHBEARER_ASSERTION_CLAIM_SUB: Option<Text> = "sasl.oauthbearer.assertion.claim.sub" => null();
+    /// Subject of the assertion.
+    SASL_OAUTHBEARER_ASSERTION_CLAIM_SUB: Option<Text> = "sasl.oauthbearer.assertion.claim.sub" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion file.
-    SASL_OAUTHBEARER_ASSERTION_FILE: Option<Text> = "sasl.oauthbearer.assertion.file" => null();
+    /// File of a ready-made assertion.
+    SASL_OAUTHBEARER_ASSERTION_FILE: Option<Text> = "sasl.oauthbearer.assertion.file" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion private key file.
-    SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE: Option<Text> = "sasl.oauthbearer.assertion.private.key.file" =>
-        null();
+    /// File of the key that signs the assertion.
+    SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE: Option<Text> =
+        "sasl.oauthbearer.assertion.private.key.file" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion private key passphrase.
-    SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_PASSPHRASE: Option<Secret> = "sasl.oauthbearer.assertion.private.key.passphrase" =>
-        null();
+    /// Password of that key.
+    SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_PASSPHRASE: Option<Secret> =
+        "sasl.oauthbearer.assertion.private.key.passphrase" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer assertion template file.
+    /// File with more headers and claims of the assertion.
     SASL_OAUTHBEARER_ASSERTION_TEMPLATE_FILE: Option<Text> = "sasl.oauthbearer.assertion.template.file" =>
-        null();
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer client credentials client id.
-    SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_ID: Option<Text> = "sasl.oauthbearer.client.credentials.client.id" =>
-        null();
+    /// Client id for fetching a token.
+    SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_ID: Option<Text> =
+        "sasl.oauthbearer.client.credentials.client.id" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer client credentials client secret.
-    SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_SECRET: Option<Secret> = "sasl.oauthbearer.client.credentials.client.secret" =>
-        null();
+    /// Client secret for fetching a token.
+    SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_SECRET: Option<Secret> =
+        "sasl.oauthbearer.client.credentials.client.secret" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer clock skew seconds.
-    SASL_OAUTHBEARER_CLOCK_SKEW_SECONDS: i32 = "sasl.oauthbearer.clock.skew.seconds" => default("30").low();
+    /// Seconds by which clocks may differ.
+    SASL_OAUTHBEARER_CLOCK_SKEW_SECONDS: i32 = "sasl.oauthbearer.clock.skew.seconds" =>
+        default("30").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer expected audience.
-    SASL_OAUTHBEARER_EXPECTED_AUDIENCE: List = "sasl.oauthbearer.expected.audience" => default("").high();
+    /// Audiences that a token must be for.
+    SASL_OAUTHBEARER_EXPECTED_AUDIENCE: List = "sasl.oauthbearer.expected.audience" =>
+        default("").accepts(Accepts::AnyOf(&[])).high().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer expected issuer.
-    SASL_OAUTHBEARER_EXPECTED_ISSUER: Option<Text> = "sasl.oauthbearer.expected.issuer" => null().high();
+    /// Issuer that a token must be from.
+    SASL_OAUTHBEARER_EXPECTED_ISSUER: Option<Text> = "sasl.oauthbearer.expected.issuer" =>
+        null().high().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer jwks endpoint refresh ms.
+    /// Time in ms between fetches of the issuer's keys.
     SASL_OAUTHBEARER_JWKS_ENDPOINT_REFRESH_MS: i64 = "sasl.oauthbearer.jwks.endpoint.refresh.ms" =>
-        default("3600000").low();
+        default("3600000").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer jwks endpoint retry backoff max ms.
-    SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MAX_MS: i64 = "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms" =>
-        default("10000").low();
+    /// Longest pause in ms between attempts to fetch the issuer's keys.
+    SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MAX_MS: i64 =
+        "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms" =>
+        default("10000").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer jwks endpoint retry backoff ms.
-    SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MS: i64 = "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms" =>
-        default("100").low();
+    /// First pause in ms between attempts to fetch the issuer's keys.
+    SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MS: i64 =
+        "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms" =>
+        default("100").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer jwks endpoint url.
-    SASL_OAUTHBEARER_JWKS_ENDPOINT_URL: Option<Text> = "sasl.oauthbearer.jwks.endpoint.url" => null();
+    /// Address of the issuer's keys.
+    SASL_OAUTHBEARER_JWKS_ENDPOINT_URL: Option<Text> = "sasl.oauthbearer.jwks.endpoint.url" =>
+        null().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer jwt retriever class.
+    /// Java class that fetches tokens.
     SASL_OAUTHBEARER_JWT_RETRIEVER_CLASS: Class = "sasl.oauthbearer.jwt.retriever.class" =>
-        default("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever");
+        default("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever").since("4.1")
+            .ignored(reasons::JAVA);
 
-    /// sasl oauthbearer jwt validator class.
+    /// Java class that checks tokens.
     SASL_OAUTHBEARER_JWT_VALIDATOR_CLASS: Class = "sasl.oauthbearer.jwt.validator.class" =>
-        default("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator");
+        default("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator").since("4.1")
+            .ignored(reasons::JAVA);
 
-    /// sasl oauthbearer scope.
-    SASL_OAUTHBEARER_SCOPE: Option<Text> = "sasl.oauthbearer.scope" => null();
+    /// Scope to ask a token for.
+    SASL_OAUTHBEARER_SCOPE: Option<Text> = "sasl.oauthbearer.scope" =>
+        null().since("4.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer scope claim name.
-    SASL_OAUTHBEARER_SCOPE_CLAIM_NAME: Text = "sasl.oauthbearer.scope.claim.name" => default("scope").low();
+    /// Claim that holds the scope.
+    SASL_OAUTHBEARER_SCOPE_CLAIM_NAME: Text = "sasl.oauthbearer.scope.claim.name" =>
+        default("scope").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer sub claim name.
-    SASL_OAUTHBEARER_SUB_CLAIM_NAME: Text = "sasl.oauthbearer.sub.claim.name" => default("sub").low();
+    /// Claim that holds the subject.
+    SASL_OAUTHBEARER_SUB_CLAIM_NAME: Text = "sasl.oauthbearer.sub.claim.name" =>
+        default("sub").low().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl oauthbearer token endpoint url.
-    SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: Option<Text> = "sasl.oauthbearer.token.endpoint.url" => null();
+    /// Address that tokens are fetched from.
+    SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: Option<Text> = "sasl.oauthbearer.token.endpoint.url" =>
+        null().since("3.1").ignored(reasons::OAUTH);
 
-    /// sasl server callback handler class.
-    SASL_SERVER_CALLBACK_HANDLER_CLASS: Option<Class> = "sasl.server.callback.handler.class" => null();
+    /// Java class of a broker's SASL callbacks.
+    SASL_SERVER_CALLBACK_HANDLER_CLASS: Option<Class> = "sasl.server.callback.handler.class" =>
+        null().ignored(reasons::JAVA);
 
-    /// sasl server max receive size.
-    SASL_SERVER_MAX_RECEIVE_SIZE: i32 = "sasl.server.max.receive.size" => default("524288");
+    /// Largest message of a login in bytes.
+    SASL_SERVER_MAX_RECEIVE_SIZE: i32 = "sasl.server.max.receive.size" =>
+        default("524288").since("3.3").ignored(reasons::SASL);
 }

@@ -1,96 +1,117 @@
 //! TLS and listener security.
 
+use super::reasons;
 use crate::key::{default, key_table, null};
 use crate::range::Accepts;
 use crate::value::{Class, List, Secret, Text};
 
 key_table! { OfBroker from super::group_protocols::END;
-    /// authorizer class name.
-    AUTHORIZER_CLASS_NAME: Text = "authorizer.class.name" => default("").low();
+    /// Java class that decides who may do what; empty lets everybody do everything.
+    AUTHORIZER_CLASS_NAME: Text = "authorizer.class.name" => default("").low().ignored(reasons::AUTHORIZER);
 
-    /// early start listeners.
-    EARLY_START_LISTENERS: Option<List> = "early.start.listeners" => null().high();
+    /// Listeners that open before the broker is ready to serve.
+    EARLY_START_LISTENERS: Option<List> = "early.start.listeners" =>
+        null().accepts(Accepts::AnyOf(&[])).high().since("3.3").ignored(reasons::EARLY_START);
 
-    /// principal builder class.
+    /// Java class that makes a principal of a connection's credentials.
     PRINCIPAL_BUILDER_CLASS: Class = "principal.builder.class" =>
-        default("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder").per_broker();
+        default("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder").per_broker()
+            .ignored(reasons::JAVA);
 
-    /// security inter broker protocol.
+    /// Protocol of the listener that brokers use among themselves, where `inter.broker.listener.name` is
+    /// unset.
     SECURITY_INTER_BROKER_PROTOCOL: Text = "security.inter.broker.protocol" =>
         default("PLAINTEXT").accepts(Accepts::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]));
 
-    /// security providers.
-    SECURITY_PROVIDERS: Option<Text> = "security.providers" => null().low();
+    /// Java classes that provide security algorithms.
+    SECURITY_PROVIDERS: Option<Text> = "security.providers" =>
+        null().low().since("2.4").ignored(reasons::JAVA);
 
-    /// ssl allow dn changes.
-    SSL_ALLOW_DN_CHANGES: bool = "ssl.allow.dn.changes" => default("false").low();
+    /// Whether a new key store may carry another distinguished name.
+    SSL_ALLOW_DN_CHANGES: bool = "ssl.allow.dn.changes" =>
+        default("false").low().since("3.7").ignored(reasons::TLS);
 
-    /// ssl allow san changes.
-    SSL_ALLOW_SAN_CHANGES: bool = "ssl.allow.san.changes" => default("false").low();
+    /// Whether a new key store may lack alternative names that the old one has.
+    SSL_ALLOW_SAN_CHANGES: bool = "ssl.allow.san.changes" =>
+        default("false").low().since("3.7").ignored(reasons::TLS);
 
-    /// ssl cipher suites.
-    SSL_CIPHER_SUITES: List = "ssl.cipher.suites" => default("").per_broker();
+    /// Cipher suites to use; empty for all that the library offers.
+    SSL_CIPHER_SUITES: List = "ssl.cipher.suites" =>
+        default("").accepts(Accepts::AnyOf(&[])).per_broker().ignored(reasons::TLS);
 
-    /// ssl client auth.
+    /// Whether clients must, may or need not show a certificate.
     SSL_CLIENT_AUTH: Text = "ssl.client.auth" =>
-        default("none").accepts(Accepts::OneOf(&["required", "requested", "none"])).per_broker();
+        default("none").accepts(Accepts::OneOf(&["required", "requested", "none"])).per_broker()
+            .ignored(reasons::TLS);
 
-    /// ssl enabled protocols.
-    SSL_ENABLED_PROTOCOLS: List = "ssl.enabled.protocols" => default("TLSv1.2,TLSv1.3").per_broker();
+    /// TLS versions to accept.
+    SSL_ENABLED_PROTOCOLS: List = "ssl.enabled.protocols" =>
+        default("TLSv1.2,TLSv1.3").accepts(Accepts::AnyOf(&[])).per_broker().ignored(reasons::TLS);
 
-    /// ssl endpoint identification algorithm.
+    /// How a server's name is checked against its certificate; empty for not at all.
     SSL_ENDPOINT_IDENTIFICATION_ALGORITHM: Text = "ssl.endpoint.identification.algorithm" =>
-        default("https").low().per_broker();
+        default("https").low().per_broker().ignored(reasons::TLS);
 
-    /// ssl engine factory class.
-    SSL_ENGINE_FACTORY_CLASS: Option<Class> = "ssl.engine.factory.class" => null().low().per_broker();
+    /// Java class that makes TLS engines.
+    SSL_ENGINE_FACTORY_CLASS: Option<Class> = "ssl.engine.factory.class" =>
+        null().low().per_broker().since("2.6").ignored(reasons::JAVA);
 
-    /// ssl key password.
-    SSL_KEY_PASSWORD: Option<Secret> = "ssl.key.password" => null().per_broker();
+    /// Password of the private key.
+    SSL_KEY_PASSWORD: Option<Secret> = "ssl.key.password" => null().per_broker().ignored(reasons::TLS);
 
-    /// ssl keymanager algorithm.
-    SSL_KEYMANAGER_ALGORITHM: Text = "ssl.keymanager.algorithm" => default("SunX509").per_broker();
+    /// Algorithm of Java's key manager.
+    SSL_KEYMANAGER_ALGORITHM: Text = "ssl.keymanager.algorithm" =>
+        default("SunX509").per_broker().ignored(reasons::JAVA);
 
-    /// ssl keystore certificate chain.
-    SSL_KEYSTORE_CERTIFICATE_CHAIN: Option<Secret> = "ssl.keystore.certificate.chain" => null().per_broker();
+    /// Certificate chain in PEM.
+    SSL_KEYSTORE_CERTIFICATE_CHAIN: Option<Secret> = "ssl.keystore.certificate.chain" =>
+        null().per_broker().since("2.7").ignored(reasons::TLS);
 
-    /// ssl keystore key.
-    SSL_KEYSTORE_KEY: Option<Secret> = "ssl.keystore.key" => null().per_broker();
+    /// Private key in PEM (PKCS#8).
+    SSL_KEYSTORE_KEY: Option<Secret> = "ssl.keystore.key" =>
+        null().per_broker().since("2.7").ignored(reasons::TLS);
 
-    /// ssl keystore location.
-    SSL_KEYSTORE_LOCATION: Option<Text> = "ssl.keystore.location" => null().per_broker();
+    /// File of the key store.
+    SSL_KEYSTORE_LOCATION: Option<Text> = "ssl.keystore.location" =>
+        null().per_broker().ignored(reasons::TLS);
 
-    /// ssl keystore password.
-    SSL_KEYSTORE_PASSWORD: Option<Secret> = "ssl.keystore.password" => null().per_broker();
+    /// Password of the key store.
+    SSL_KEYSTORE_PASSWORD: Option<Secret> = "ssl.keystore.password" =>
+        null().per_broker().ignored(reasons::TLS);
 
-    /// ssl keystore type.
-    SSL_KEYSTORE_TYPE: Text = "ssl.keystore.type" => default("JKS").per_broker();
+    /// Format of the key store: JKS, PKCS12 or PEM.
+    SSL_KEYSTORE_TYPE: Text = "ssl.keystore.type" => default("JKS").per_broker().ignored(reasons::TLS);
 
-    /// ssl principal mapping rules.
-    SSL_PRINCIPAL_MAPPING_RULES: Text = "ssl.principal.mapping.rules" => default("DEFAULT").low();
+    /// Rules that make a principal of a certificate's distinguished name.
+    SSL_PRINCIPAL_MAPPING_RULES: Text = "ssl.principal.mapping.rules" =>
+        default("DEFAULT").low().ignored(reasons::TLS);
 
-    /// ssl protocol.
-    SSL_PROTOCOL: Text = "ssl.protocol" => default("TLSv1.3").per_broker();
+    /// Highest TLS version.
+    SSL_PROTOCOL: Text = "ssl.protocol" => default("TLSv1.3").per_broker().ignored(reasons::TLS);
 
-    /// ssl provider.
-    SSL_PROVIDER: Option<Text> = "ssl.provider" => null().per_broker();
+    /// Name of Java's security provider for TLS.
+    SSL_PROVIDER: Option<Text> = "ssl.provider" => null().per_broker().ignored(reasons::JAVA);
 
-    /// ssl secure random implementation.
+    /// Java's random generator for TLS.
     SSL_SECURE_RANDOM_IMPLEMENTATION: Option<Text> = "ssl.secure.random.implementation" =>
-        null().low().per_broker();
+        null().low().per_broker().ignored(reasons::JAVA);
 
-    /// ssl trustmanager algorithm.
-    SSL_TRUSTMANAGER_ALGORITHM: Text = "ssl.trustmanager.algorithm" => default("PKIX").per_broker();
+    /// Algorithm of Java's trust manager.
+    SSL_TRUSTMANAGER_ALGORITHM: Text = "ssl.trustmanager.algorithm" =>
+        default("PKIX").per_broker().ignored(reasons::JAVA);
 
-    /// ssl truststore certificates.
-    SSL_TRUSTSTORE_CERTIFICATES: Option<Secret> = "ssl.truststore.certificates" => null().per_broker();
+    /// Trusted certificates in PEM.
+    SSL_TRUSTSTORE_CERTIFICATES: Option<Secret> = "ssl.truststore.certificates" =>
+        null().per_broker().since("2.7").ignored(reasons::TLS);
 
-    /// ssl truststore location.
-    SSL_TRUSTSTORE_LOCATION: Option<Text> = "ssl.truststore.location" => null().per_broker();
+    /// File of the trust store.
+    SSL_TRUSTSTORE_LOCATION: Option<Text> = "ssl.truststore.location" =>
+        null().per_broker().ignored(reasons::TLS);
 
-    /// ssl truststore password.
-    SSL_TRUSTSTORE_PASSWORD: Option<Secret> = "ssl.truststore.password" => null().per_broker();
+    /// Password of the trust store.
+    SSL_TRUSTSTORE_PASSWORD: Option<Secret> = "ssl.truststore.password" =>
+        null().per_broker().ignored(reasons::TLS);
 
-    /// ssl truststore type.
-    SSL_TRUSTSTORE_TYPE: Text = "ssl.truststore.type" => default("JKS").per_broker();
+    /// Format of the trust store: JKS, PKCS12 or PEM.
+    SSL_TRUSTSTORE_TYPE: Text = "ssl.truststore.type" => default("JKS").per_broker().ignored(reasons::TLS);
 }
