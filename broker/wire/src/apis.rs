@@ -45,12 +45,15 @@ macro_rules! for_each_api {
             DeleteGroups: DeleteGroupsRequest => DeleteGroupsResponse,
             ElectLeaders: ElectLeadersRequest => ElectLeadersResponse,
             IncrementalAlterConfigs: IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse,
-            AlterPartitionReassignments: AlterPartitionReassignmentsRequest => AlterPartitionReassignmentsResponse,
-            ListPartitionReassignments: ListPartitionReassignmentsRequest => ListPartitionReassignmentsResponse,
+            AlterPartitionReassignments: AlterPartitionReassignmentsRequest
+                => AlterPartitionReassignmentsResponse,
+            ListPartitionReassignments: ListPartitionReassignmentsRequest
+                => ListPartitionReassignmentsResponse,
             OffsetDelete: OffsetDeleteRequest => OffsetDeleteResponse,
             DescribeClientQuotas: DescribeClientQuotasRequest => DescribeClientQuotasResponse,
             AlterClientQuotas: AlterClientQuotasRequest => AlterClientQuotasResponse,
-            DescribeUserScramCredentials: DescribeUserScramCredentialsRequest => DescribeUserScramCredentialsResponse,
+            DescribeUserScramCredentials: DescribeUserScramCredentialsRequest
+                => DescribeUserScramCredentialsResponse,
             AlterUserScramCredentials: AlterUserScramCredentialsRequest => AlterUserScramCredentialsResponse,
             DescribeQuorum: DescribeQuorumRequest => DescribeQuorumResponse,
             AlterPartition: AlterPartitionRequest => AlterPartitionResponse,

@@ -5,12 +5,14 @@
 //! [`crate::frame::frame_size`].
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::ApiKey;
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 
-use crate::WireError;
 use crate::frame::SIZE_PREFIX_BYTES;
-use crate::varint::read_varint;
+use crate::header::skip_tagged_fields;
+use crate::response::words;
+use crate::versions::decodable;
+use crate::{ErrorCode, WireError};
 
 /// Encodes a request, size prefix and header included.
 ///
@@ -23,52 +25,75 @@ pub fn encode_request<R: Request>(
     body: &R,
 ) -> Result<Bytes, WireError> {
     let key = api_key::<R>(version)?;
-    let unencodable = |reason: String| WireError::Unencodable { key, version, reason };
-    let client_length = client_id.map_or(Ok(-1), |id| i16::try_from(id.len()));
-    let client_length = client_length.map_err(|_| unencodable("client id too long".to_owned()))?;
+    let unencodable = |reason| WireError::Unencodable { key, version, reason };
+    let client_bytes = client_id.map_or(&[][..], |id| id.as_bytes());
+    let client_length = i16::try_from(client_bytes.len()).map_err(|error| unencodable(words(error)))?;
     let flexible = key.request_header_version(version) >= 2;
-    let body_size = body.compute_size(version).map_err(|error| unencodable(format!("{error:#}")))?;
-    let size = 10 + client_id.map_or(0, |id| id.len()) + usize::from(flexible) + body_size;
+    let body_size = body.compute_size(version).map_err(|error| unencodable(words(error)))?;
+    let size = HEADER_BYTES + client_bytes.len() + usize::from(flexible) + body_size;
     let mut buffer = BytesMut::with_capacity(SIZE_PREFIX_BYTES + size);
-    buffer.put_i32(i32::try_from(size).map_err(|_| unencodable("over 2 GiB".to_owned()))?);
+    buffer.put_i32(i32::try_from(size).map_err(|_| unencodable(format!("{size} bytes")))?);
     buffer.put_i16(R::KEY);
     buffer.put_i16(version);
     buffer.put_i32(correlation_id);
-    buffer.put_i16(client_length);
-    buffer.put_slice(client_id.map_or(&[][..], |id| id.as_bytes()));
+    buffer.put_i16(if client_id.is_some() { client_length } else { -1 });
+    buffer.put_slice(client_bytes);
     if flexible {
         buffer.put_u8(0);
     }
-    body.encode(&mut buffer, version).map_err(|error| unencodable(format!("{error:#}")))?;
+    body.encode(&mut buffer, version).map_err(|error| unencodable(words(error)))?;
     debug_assert_eq!(buffer.len(), SIZE_PREFIX_BYTES + size);
     Ok(buffer.freeze())
 }
 
-/// Decodes the answer to a request `R` of `version` from a frame without its size prefix: the correlation
-/// id and the body. Strings and records are slices of the frame.
+/// Bytes of a request header without client id and tags.
+const HEADER_BYTES: usize = 2 + 2 + 4 + 2;
+
+/// The correlation id of an answer, which tells to which request it belongs: the first thing in a frame
+/// without its size prefix.
+///
+/// # Errors
+/// [`WireError::ShortHeader`] for a frame of less than four bytes.
+pub fn correlation_id(frame: &[u8]) -> Result<i32, WireError> {
+    let short = WireError::ShortHeader { what: "response header", have: frame.len() };
+    frame.first_chunk().map(|bytes| i32::from_be_bytes(*bytes)).ok_or(short)
+}
+
+/// Decodes the answer to a request `R` of `version` from a frame without its size prefix. Strings and
+/// records are slices of the frame.
 ///
 /// # Errors
 /// A frame that ends early or is not such an answer.
-pub fn decode_response<R: Request>(version: i16, mut frame: Bytes) -> Result<(i32, R::Response), WireError> {
+pub fn decode_response<R: Request>(version: i16, mut frame: Bytes) -> Result<R::Response, WireError> {
     let key = api_key::<R>(version)?;
     let short = WireError::ShortHeader { what: "response header", have: frame.len() };
-    let correlation_id = frame.try_get_i32().map_err(|_| short.clone())?;
+    frame.try_get_i32().map_err(|_| short.clone())?;
     if key.response_header_version(version) >= 1 {
-        for _ in 0..read_varint(&mut frame).ok_or_else(|| short.clone())? {
-            let _tag = read_varint(&mut frame).ok_or_else(|| short.clone())?;
-            let size = read_varint(&mut frame).ok_or_else(|| short.clone())? as usize;
-            if frame.len() < size {
-                return Err(short);
-            }
-            frame.advance(size);
-        }
+        skip_tagged_fields(&mut frame).ok_or(short)?;
     }
-    let body = R::Response::decode(&mut frame, version).map_err(|error| WireError::Undecodable {
-        key,
-        version,
-        reason: format!("{error:#}"),
-    })?;
-    Ok((correlation_id, body))
+    let body = R::Response::decode(&mut frame, version);
+    body.map_err(|error| WireError::Undecodable { key, version, reason: words(error) })
+}
+
+/// Decodes the answer to an `ApiVersions` request of `version`. A broker that does not know that version
+/// answers in version 0 (KIP-511): then the error code is 35, and the request is to be sent again in the
+/// highest version the answer names, or 0.
+///
+/// # Errors
+/// As [`decode_response`].
+pub fn decode_api_versions(version: i16, frame: Bytes) -> Result<ApiVersionsResponse, WireError> {
+    let unsupported = ErrorCode::UnsupportedVersion.code().to_be_bytes();
+    let is_fallback = frame.get(4..6) == Some(&unsupported);
+    decode_response::<ApiVersionsRequest>(if is_fallback { 0 } else { version }, frame)
+}
+
+/// The highest version of the request `R` that this crate writes and a broker with this answer serves.
+pub fn best_version<R: Request>(answer: &ApiVersionsResponse) -> Option<i16> {
+    let known = decodable(ApiKey::try_from(R::KEY).ok()?);
+    let (min, max) = (known.min.max(R::VERSIONS.min), known.max.min(R::VERSIONS.max));
+    let theirs = answer.api_keys.iter().find(|entry| entry.api_key == R::KEY)?;
+    let best = max.min(theirs.max_version);
+    (best >= min && best >= theirs.min_version).then_some(best)
 }
 
 fn api_key<R: Request>(version: i16) -> Result<ApiKey, WireError> {
@@ -77,9 +102,8 @@ fn api_key<R: Request>(version: i16) -> Result<ApiKey, WireError> {
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::{
-        ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse,
-    };
+    use kafka_protocol::messages::api_versions_response::ApiVersion;
+    use kafka_protocol::messages::{InitProducerIdRequest, MetadataRequest, MetadataResponse};
 
     use super::*;
     use crate::testing::{BytesAsFile, contents, recorded_frames};
@@ -99,8 +123,9 @@ mod tests {
         assert_eq!((header.api_key as i16, header.api_version, header.correlation_id), (R::KEY, version, 5));
         assert_eq!(header.client_id, Some(client_id));
         let response = contents(Response::<BytesAsFile>::new(&header, answer).unwrap());
-        let (correlation_id, body) = decode_response::<R>(version, response.slice(4..)).unwrap();
-        assert_eq!((correlation_id, &body), (5, answer));
+        let frame_in = response.slice(SIZE_PREFIX_BYTES..);
+        assert_eq!(correlation_id(&frame_in).unwrap(), 5);
+        assert_eq!(&decode_response::<R>(version, frame_in).unwrap(), answer);
         decode(&header, frame, &Limits::default()).unwrap()
     }
 
@@ -123,7 +148,7 @@ mod tests {
         let metadata =
             |recorded: &crate::testing::Recorded| recorded.key == ApiKey::Metadata && !recorded.is_request;
         for recorded in recorded_frames().into_iter().filter(metadata) {
-            let (_, answer) = decode_response::<MetadataRequest>(recorded.version, recorded.frame).unwrap();
+            let answer = decode_response::<MetadataRequest>(recorded.version, recorded.frame).unwrap();
             assert!(!answer.brokers.is_empty());
         }
     }
@@ -134,5 +159,28 @@ mod tests {
             let error = decode_response::<MetadataRequest>(13, Bytes::copy_from_slice(frame)).unwrap_err();
             assert!(matches!(error, WireError::ShortHeader { .. }), "{error}");
         }
+    }
+
+    #[test]
+    fn api_versions_answered_in_version_0() {
+        let fallback = [&[0, 0, 0, 1, 0, 35, 0, 0, 0, 1][..], &[0, 18, 0, 0, 0, 4]].concat();
+        let answer = decode_api_versions(5, Bytes::from(fallback)).unwrap();
+        assert_eq!(answer.error_code, 35);
+        assert_eq!(best_version::<ApiVersionsRequest>(&answer), Some(4));
+    }
+
+    #[test]
+    fn best_versions() {
+        let best = |min, max| {
+            let metadata = ApiVersion::default().with_api_key(3).with_min_version(min).with_max_version(max);
+            best_version::<MetadataRequest>(&ApiVersionsResponse::default().with_api_keys(vec![metadata]))
+        };
+        assert_eq!(best(0, 99), Some(13));
+        assert_eq!(best(0, 7), Some(7));
+        assert_eq!(best(14, 15), None);
+        let entry = ApiVersion::default().with_api_key(22).with_min_version(0).with_max_version(6);
+        let answer = ApiVersionsResponse::default().with_api_keys(vec![entry]);
+        assert_eq!(best_version::<InitProducerIdRequest>(&answer), Some(5), "6 is not Kafka 4.3's");
+        assert_eq!(best_version::<MetadataRequest>(&answer), None, "not served at all");
     }
 }

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::frame::SIZE_PREFIX_BYTES;
-use crate::response::{FilePart, Part, Parts, Response};
+use crate::response::{FilePart, Part, Parts, Response, words};
 use crate::varint::{put_varint, varint_size};
 use crate::versions::decodable;
 use crate::{ErrorCode, RequestHeader, WireError};
@@ -195,9 +195,9 @@ impl<F: FilePart> Writer<F> {
             let length = topic.name.len();
             let short = i16::try_from(length).map_err(|_| format!("topic name of {length} bytes"))?;
             if self.flexible {
-                self.count(length)?
+                self.count(length)?;
             } else {
-                self.buffer.put_i16(short)
+                self.buffer.put_i16(short);
             }
             self.buffer.put_slice(topic.name.as_bytes());
         }
@@ -231,9 +231,9 @@ impl<F: FilePart> Writer<F> {
     fn aborted_transactions(&mut self, aborted: Option<&[AbortedTransaction]>) -> Result<(), String> {
         let Some(aborted) = aborted else {
             if self.flexible {
-                self.buffer.put_u8(0)
+                self.buffer.put_u8(0);
             } else {
-                self.buffer.put_i32(-1)
+                self.buffer.put_i32(-1);
             }
             return Ok(());
         };
@@ -277,16 +277,16 @@ impl<F: FilePart> Writer<F> {
             self.no_tags();
             return Ok(());
         }
-        let count = u32::try_from(endpoints.len() + 1).map_err(|error| error.to_string())?;
+        let count = u32::try_from(endpoints.len() + 1).map_err(words)?;
         let mut size = varint_size(count);
         for endpoint in endpoints {
-            size += endpoint.compute_size(self.version).map_err(|error| error.to_string())?;
+            size += endpoint.compute_size(self.version).map_err(words)?;
         }
         self.buffer.put_slice(&[1, 0]); // one tagged field, the one with number 0
-        put_varint(&mut self.buffer, u32::try_from(size).map_err(|error| error.to_string())?);
+        put_varint(&mut self.buffer, u32::try_from(size).map_err(words)?);
         put_varint(&mut self.buffer, count);
         for endpoint in endpoints {
-            endpoint.encode(&mut self.buffer, self.version).map_err(|error| error.to_string())?;
+            endpoint.encode(&mut self.buffer, self.version).map_err(words)?;
         }
         Ok(())
     }

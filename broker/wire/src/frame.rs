@@ -50,9 +50,8 @@ mod tests {
         check((-1i32).to_be_bytes(), Err("frame of -1 bytes refused, allowed are 0 to 1000"));
         check(
             369_295_616i32.to_be_bytes(),
-            Err(
-                "frame of 369295616 bytes refused, allowed are 0 to 1000 (the peer speaks TLS to a plaintext listener)",
-            ),
+            Err("frame of 369295616 bytes refused, allowed are 0 to 1000 (the peer speaks TLS to a \
+                 plaintext listener)"),
         );
         check(
             1_195_725_856i32.to_be_bytes(),

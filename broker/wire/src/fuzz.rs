@@ -81,7 +81,7 @@ mod tests {
     fn for_each_version(mut each: impl FnMut(ApiKey, i16, &'static schema::Schema)) {
         for key in all_keys() {
             let schema = schema::of(key).unwrap();
-            for version in schema.versions.0.min..=schema.versions.0.max {
+            for version in schema.versions.min..=schema.versions.max {
                 each(key, version, schema);
             }
         }

@@ -51,7 +51,8 @@ impl RequestHeader {
         }
         header.client_id = read_client_id(frame, have)?;
         if api_key.request_header_version(version) >= 2 {
-            skip_tagged_fields(frame, have)?;
+            let short = WireError::ShortHeader { what: "tagged fields of the header", have };
+            skip_tagged_fields(frame).ok_or(short)?;
         }
         Ok(header)
     }
@@ -72,26 +73,27 @@ fn read_client_id(frame: &mut Bytes, have: usize) -> Result<Option<StrBytes>, Wi
     client_id.map(Some).map_err(|_| WireError::BadHeader { what: "client id is not UTF-8" })
 }
 
-/// No tag of a request header is defined so far: all are skipped.
-fn skip_tagged_fields(frame: &mut Bytes, have: usize) -> Result<(), WireError> {
-    let short = || WireError::ShortHeader { what: "tagged fields of the header", have };
-    for _ in 0..read_varint(frame).ok_or_else(short)? {
-        let _tag = read_varint(frame).ok_or_else(short)?;
-        let size = read_varint(frame).ok_or_else(short)? as usize;
+/// Skips the tagged fields of a header, of which none is defined so far; nothing if the frame ends within.
+pub(crate) fn skip_tagged_fields(frame: &mut Bytes) -> Option<()> {
+    for _ in 0..read_varint(frame)? {
+        let _tag = read_varint(frame)?;
+        let size = read_varint(frame)? as usize;
         if frame.len() < size {
-            return Err(short());
+            return None;
         }
         frame.advance(size);
     }
-    Ok(())
+    Some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `frame` is read as (key, version, correlation id, client id), leaving `body`.
-    fn check(frame: &[&[u8]], expect: Result<(ApiKey, i16, i32, Option<&str>, &[u8]), &str>) {
+    /// Key, version, correlation id, client id, and the body that is left.
+    type Read<'a> = (ApiKey, i16, i32, Option<&'a str>, &'a [u8]);
+
+    fn check(frame: &[&[u8]], expect: Result<Read<'_>, &str>) {
         let mut frame = Bytes::from(frame.concat());
         let header = RequestHeader::parse(&mut frame);
         match (header, expect) {

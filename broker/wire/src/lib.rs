@@ -24,7 +24,7 @@
 
 #![forbid(unsafe_code)]
 
-pub mod apis;
+mod apis;
 pub mod client;
 pub mod error;
 pub mod error_code;
@@ -47,7 +47,7 @@ pub use error_code::ErrorCode;
 pub use header::RequestHeader;
 pub use request::{Checked, Limits, Request, check, decode};
 pub use response::{FilePart, Part, Response};
-pub use versions::{ServedApis, Support};
+pub use versions::{ServedApis, Support, Versions};
 
 pub use kafka_protocol::messages::{self, ApiKey};
-pub use kafka_protocol::protocol::{StrBytes, VersionRange};
+pub use kafka_protocol::protocol::StrBytes;

@@ -17,7 +17,7 @@ use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::{ApiKey, DescribeLogDirsResponse};
 use kafka_protocol::protocol::Encodable;
 
-use crate::response::ResponseBody;
+use crate::response::{ResponseBody, words};
 use crate::varint::put_varint;
 
 /// The version under which `kafka-protocol` knows the bytes of `version`.
@@ -32,23 +32,24 @@ pub(crate) fn known_version(key: ApiKey, version: i16) -> i16 {
 impl ResponseBody for DescribeLogDirsResponse {
     const KEY: ApiKey = ApiKey::DescribeLogDirs;
 
-    fn size(&self, version: i16) -> anyhow::Result<usize> {
+    fn size(&self, version: i16) -> Result<usize, String> {
         let cordoned_bytes = if version == 5 { self.results.len() } else { 0 };
-        Ok(self.compute_size(known_version(Self::KEY, version))? + cordoned_bytes)
+        let size = self.compute_size(known_version(Self::KEY, version)).map_err(words)?;
+        Ok(size + cordoned_bytes)
     }
 
-    fn write(&self, buffer: &mut BytesMut, version: i16) -> anyhow::Result<()> {
+    fn write(&self, buffer: &mut BytesMut, version: i16) -> Result<(), String> {
         if version != 5 {
-            return self.encode(buffer, version);
+            return self.encode(buffer, version).map_err(words);
         }
         buffer.put_i32(self.throttle_time_ms);
         buffer.put_i16(self.error_code);
-        put_varint(buffer, u32::try_from(self.results.len() + 1)?);
+        put_varint(buffer, u32::try_from(self.results.len() + 1).map_err(words)?);
         for directory in &self.results {
             // Version 4 of a directory ends with the empty list of tagged fields, a zero. Version 5 has the
             // flag before it: with one zero more the bytes are the same.
             debug_assert!(directory.unknown_tagged_fields.is_empty());
-            directory.encode(buffer, 4)?;
+            directory.encode(buffer, 4).map_err(words)?;
             buffer.put_u8(0);
         }
         buffer.put_u8(0);
@@ -70,7 +71,7 @@ mod tests {
     #[test]
     fn describe_log_dirs_5_has_the_cordoned_flag() {
         let directory = DescribeLogDirsResult::default()
-            .with_log_dir(StrBytes::from_static_str("/a").into())
+            .with_log_dir(StrBytes::from_static_str("/a"))
             .with_total_bytes(3)
             .with_usable_bytes(2);
         let body = DescribeLogDirsResponse::default().with_throttle_time_ms(1).with_results(vec![directory]);

@@ -9,6 +9,7 @@ use kafka_protocol::protocol::Decodable;
 
 use crate::apis::for_each_api;
 use crate::newer::known_version;
+use crate::response::words;
 use crate::walk::{Walk, walk};
 use crate::{RequestHeader, WireError};
 
@@ -68,10 +69,8 @@ impl Checked {
 }
 
 fn decode_body<T: Decodable>(key: ApiKey, version: i16, mut body: Bytes) -> Result<T, WireError> {
-    T::decode(&mut body, known_version(key, version)).map_err(|error| {
-        let reason = format!("{error:#}");
-        WireError::Undecodable { key, version, reason }
-    })
+    let decoded = T::decode(&mut body, known_version(key, version));
+    decoded.map_err(|error| WireError::Undecodable { key, version, reason: words(error) })
 }
 
 macro_rules! request_enum {
@@ -152,7 +151,7 @@ mod tests {
     #[test]
     fn every_key_with_a_schema_is_in_the_table() {
         for key in all_keys() {
-            let version = crate::versions::decodable(key).0.min;
+            let version = crate::versions::decodable(key).min;
             let error = check(&header(key, version), Bytes::new(), &Limits::default()).map(|_| ());
             assert!(!matches!(error, Err(WireError::UnknownApiKey { .. })), "{key:?}");
         }

@@ -75,15 +75,11 @@ impl<F: FilePart> Response<F> {
         version: i16,
         body: &B,
     ) -> Result<Response<F>, WireError> {
-        let unencodable = |error: anyhow::Error| WireError::Unencodable {
-            key: B::KEY,
-            version,
-            reason: format!("{error:#}"),
-        };
+        let unencodable = |reason| WireError::Unencodable { key: B::KEY, version, reason };
         let tagged = B::KEY.response_header_version(version) >= 1;
         let size = 4 + usize::from(tagged) + body.size(version).map_err(unencodable)?;
         let mut buffer = BytesMut::with_capacity(SIZE_PREFIX_BYTES + size);
-        buffer.put_i32(i32::try_from(size).map_err(|error| unencodable(error.into()))?);
+        buffer.put_i32(i32::try_from(size).map_err(|_| unencodable(format!("{size} bytes")))?);
         buffer.put_i32(header.correlation_id);
         if tagged {
             buffer.put_u8(0);
@@ -130,14 +126,19 @@ pub trait ResponseBody {
     /// Bytes that [`ResponseBody::write`] will write.
     ///
     /// # Errors
-    /// A value that this version cannot carry.
-    fn size(&self, version: i16) -> anyhow::Result<usize>;
+    /// A value that this version cannot carry, in the encoder's words.
+    fn size(&self, version: i16) -> Result<usize, String>;
 
     /// Writes the body.
     ///
     /// # Errors
-    /// A value that this version cannot carry.
-    fn write(&self, buffer: &mut BytesMut, version: i16) -> anyhow::Result<()>;
+    /// A value that this version cannot carry, in the encoder's words.
+    fn write(&self, buffer: &mut BytesMut, version: i16) -> Result<(), String>;
+}
+
+/// An error of `kafka-protocol` with its causes, as text: its type is of no use to anybody.
+pub(crate) fn words(error: impl std::fmt::Display) -> String {
+    format!("{error:#}")
 }
 
 macro_rules! response_bodies {
@@ -153,12 +154,12 @@ macro_rules! response_body {
         impl ResponseBody for $response {
             const KEY: ApiKey = ApiKey::$name;
 
-            fn size(&self, version: i16) -> anyhow::Result<usize> {
-                self.compute_size(known_version(Self::KEY, version))
+            fn size(&self, version: i16) -> Result<usize, String> {
+                self.compute_size(known_version(Self::KEY, version)).map_err(words)
             }
 
-            fn write(&self, buffer: &mut BytesMut, version: i16) -> anyhow::Result<()> {
-                self.encode(buffer, known_version(Self::KEY, version))
+            fn write(&self, buffer: &mut BytesMut, version: i16) -> Result<(), String> {
+                self.encode(buffer, known_version(Self::KEY, version)).map_err(words)
             }
         }
     };

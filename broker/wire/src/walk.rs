@@ -32,7 +32,7 @@ pub fn walk(key: ApiKey, version: i16, body: &[u8], memory_max: usize) -> Result
         return Err(WireError::UnknownApiKey { key: key as i16, version });
     };
     if !schema.versions.contains(version) {
-        let (min, max) = (schema.versions.0.min, schema.versions.0.max);
+        let (min, max) = (schema.versions.min, schema.versions.max);
         return Err(WireError::UnsupportedVersion { key, version, min, max });
     }
     let mut walker = Walker::new(schema, version, body, memory_max);
@@ -48,6 +48,7 @@ pub fn walk(key: ApiKey, version: i16, body: &[u8], memory_max: usize) -> Result
 const TAG_LEAF_BYTES: usize = 512;
 
 /// Why a walk ended early.
+#[derive(Clone, Copy)]
 enum Stop {
     Fault(Fault),
     Memory,
@@ -285,7 +286,7 @@ mod tests {
     fn agrees_with_kafka_protocol() {
         for key in all_keys() {
             let schema = schema::of(key).unwrap();
-            for version in schema.versions.0.min..=schema.versions.0.max {
+            for version in schema.versions.min..=schema.versions.max {
                 for seed in 0..50 {
                     let body = random_body(schema, version, &mut Random(seed));
                     let walk = walk(key, version, &body, usize::MAX)
@@ -308,13 +309,15 @@ mod tests {
             ApiKey::Metadata,
             0,
             &[0x7f, 0xff, 0xff, 0xff],
-            "Metadata version 0: field topics at byte 4 of the body: 2147483647 elements announced, 0 bytes left",
+            "Metadata version 0: field topics at byte 4 of the body: 2147483647 elements announced, 0 \
+             bytes left",
         );
         refused(
             ApiKey::Metadata,
             9,
             &[0xff, 0xff, 0xff, 0xff, 0x0f],
-            "Metadata version 9: field topics at byte 5 of the body: 4294967294 elements announced, 0 bytes left",
+            "Metadata version 9: field topics at byte 5 of the body: 4294967294 elements announced, 0 \
+             bytes left",
         );
         refused(
             ApiKey::Metadata,
@@ -354,13 +357,15 @@ mod tests {
             ApiKey::Fetch,
             18,
             &with_tag(14),
-            "Fetch version 18: field tagged fields at byte 40 of the body: tagged field 1 of 14 bytes holds 13",
+            "Fetch version 18: field tagged fields at byte 40 of the body: tagged field 1 of 14 bytes \
+             holds 13",
         );
         refused(
             ApiKey::Fetch,
             12,
             &[&[0; 4], &with_tag(13)[..]].concat(),
-            "Fetch version 12: field tagged fields at byte 31 of the body: tagged field 1 does not exist in this version",
+            "Fetch version 12: field tagged fields at byte 31 of the body: tagged field 1 does not \
+             exist in this version",
         );
     }
 
