@@ -4,11 +4,25 @@
 //! [`CoordinatorShard`] drives the pure [`GroupShard`](crate::group) and is itself driven by one task of the
 //! broker: inputs in, [`Effects`] out.
 
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `shard` | the life of a shard |
+//! | `loader` | the log's batches back into records |
+//! | `writer` | records into batches |
+//! | `parked` | what waits for the high watermark |
+
+mod loader;
+mod parked;
+mod shard;
+mod writer;
+
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::group::{GroupConfig, GroupError, GroupReply, GroupRequest, ReplyToken};
-use crate::time::Now;
+pub use self::loader::{LoadError, LoadProgress};
+pub use self::shard::{CoordinatorShard, ShardState};
+use crate::group::{GroupError, GroupReply, ReplyToken};
 
 /// The partition of `__consumer_offsets` that holds the group: the id's `String.hashCode` as Java has it (over
 /// UTF-16 units), made positive, modulo the number of partitions.
@@ -21,7 +35,7 @@ pub fn partition_for(group_id: &str, partition_count: i32) -> i32 {
     hash.checked_abs().unwrap_or(0) % partition_count.max(1)
 }
 
-/// What a step wants done, in this order: send the replies, then append.
+/// What an input leads to: send the replies; then append, and hand in the outcome before any other input.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Effects {
@@ -64,124 +78,48 @@ pub enum AppendFailure {
     Other,
 }
 
-/// Where a shard is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShardState {
-    /// Not led here.
-    Initial,
-    /// Reading its log.
-    Loading,
-    /// Serving.
-    Active,
-    /// The log could not be read or written; waits to be loaded again.
-    Failed,
-}
-
-/// How far loading has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LoadProgress {
-    /// The offset to read next.
-    pub next_offset: i64,
-    /// Records read so far.
-    pub records: u64,
-    /// Records of kinds this version does not know, skipped (KIP-915).
-    pub skipped: u64,
-}
-
-/// Why the log of a shard cannot be loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LoadError {
-    /// Batches were handed in while the shard was not loading.
-    #[error("the shard is {state:?}, not loading: call start_loading first")]
-    NotLoading {
-        /// Where it is.
-        state: ShardState,
-    },
-}
-
-/// One coordinator shard: one partition of `__consumer_offsets` that this broker leads or led.
-///
-/// Owned by one task of the broker. Life: [`start_loading`](Self::start_loading) when leadership is won, then
-/// [`load`](Self::load) with the partition's batches from the log start offset on, then
-/// [`finish_loading`](Self::finish_loading); from then on every input gives [`Effects`];
-/// [`resign`](Self::resign) when leadership is lost. After [`ShardState::Failed`] it must be loaded again.
-#[derive(Debug)]
-pub struct CoordinatorShard {
-    state: ShardState,
-}
-
-impl CoordinatorShard {
-    /// A shard that does not serve yet.
-    #[must_use]
-    pub fn new(_config: GroupConfig) -> Self {
-        Self { state: ShardState::Initial }
-    }
-
-    /// Where the shard is in its life.
-    #[must_use]
-    pub fn state(&self) -> ShardState {
-        self.state
-    }
-
-    /// Leadership was won: forget everything and begin to load. Returns refusals of what still waited.
-    pub fn start_loading(&mut self) -> Effects {
-        self.state = ShardState::Loading;
-        Effects::default()
-    }
-
-    /// Replays whole record batches, in log order; `high_watermark` as known now.
-    ///
-    /// # Errors
-    /// A damaged batch or record; the shard is [`ShardState::Failed`] then.
-    pub fn load(&mut self, _batches: &[u8], _high_watermark: i64) -> Result<LoadProgress, LoadError> {
-        match self.state {
-            ShardState::Loading => Ok(LoadProgress::default()),
-            state => Err(LoadError::NotLoading { state }),
+impl AppendFailure {
+    /// What those who wait for the records are told, as Kafka has it.
+    fn as_group_error(self) -> GroupError {
+        match self {
+            Self::UnknownTopicOrPartition | Self::NotEnoughReplicas => GroupError::CoordinatorNotAvailable,
+            Self::NotLeaderOrFollower | Self::StorageError => GroupError::NotCoordinator,
+            Self::MessageTooLarge | Self::Other => GroupError::UnknownServerError,
         }
     }
 
-    /// All of the log has been replayed: serve from now on.
-    pub fn finish_loading(&mut self, _now: Now, _high_watermark: i64) -> Effects {
-        self.state = ShardState::Active;
-        Effects::default()
+    /// Whether it is certain that nothing was written, so that the shard still is what its log says.
+    fn is_certain(self) -> bool {
+        match self {
+            Self::UnknownTopicOrPartition
+            | Self::NotEnoughReplicas
+            | Self::NotLeaderOrFollower
+            | Self::MessageTooLarge => true,
+            Self::StorageError | Self::Other => false,
+        }
     }
+}
 
-    /// Takes a request. The answer comes in these or later effects, exactly once.
-    pub fn handle(&mut self, _now: Now, token: ReplyToken, request: GroupRequest) -> Effects {
-        let reply = request.refused(GroupError::NotCoordinator);
-        drop(request);
-        Effects { replies: vec![(token, reply)], append: None }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// The outcome of the append that the last effects asked for: the batch's base offset, or why it failed.
-    pub fn on_append(&mut self, _now: Now, _outcome: Result<i64, AppendFailure>) -> Effects {
-        Effects::default()
-    }
-
-    /// The partition's high watermark has risen.
-    pub fn on_high_watermark(&mut self, _now: Now, _high_watermark: i64) -> Effects {
-        Effects::default()
-    }
-
-    /// When [`on_timer`](Self::on_timer) must be called next (monotonic milliseconds).
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<u64> {
-        None
-    }
-
-    /// Handles what is due. Work may be left for the next call: ask [`next_deadline`](Self::next_deadline) again.
-    pub fn on_timer(&mut self, _now: Now) -> Effects {
-        Effects::default()
-    }
-
-    /// Partitions were deleted with their topics: their offsets go too.
-    pub fn on_partitions_deleted(&mut self, _now: Now, _partitions: &[(String, i32)]) -> Effects {
-        Effects::default()
-    }
-
-    /// Leadership was lost or the broker stops: all that waits is answered `NOT_COORDINATOR`.
-    pub fn resign(&mut self) -> Effects {
-        self.state = ShardState::Initial;
-        Effects::default()
+    /// Values of `Utils.abs(group.hashCode()) % 50` of Kafka 4.3.
+    #[test]
+    fn groups_are_where_kafka_has_them() {
+        let expected = [
+            ("", 0),
+            ("a", 47),
+            ("test-group", 12),
+            ("gruppe-é", 3),
+            ("中文组", 16),
+            ("😀", 49),
+            // Its hash is -2^31, whose magnitude no int holds.
+            ("polygenelubricants", 0),
+        ];
+        for (group_id, partition) in expected {
+            assert_eq!(partition_for(group_id, 50), partition, "{group_id}");
+        }
+        assert_eq!(partition_for("a", 0), 0);
     }
 }

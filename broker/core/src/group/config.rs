@@ -1,5 +1,7 @@
 //! The settings a group coordinator works with, taken from the broker's configuration by the caller.
 
+use rkafka_record::Compression;
+
 /// Settings of all groups of a broker. The defaults are Kafka's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupConfig {
@@ -19,6 +21,10 @@ pub struct GroupConfig {
     pub offsets_retention_check_interval_ms: u64,
     /// `offsets.commit.timeout.ms`: how long a reply waits for its records to be committed.
     pub commit_timeout_ms: u64,
+    /// `max.message.bytes` of the offsets topic: the largest batch to append.
+    pub max_batch_bytes: usize,
+    /// `offsets.topic.compression.codec`.
+    pub compression: Compression,
 }
 
 impl Default for GroupConfig {
@@ -32,6 +38,8 @@ impl Default for GroupConfig {
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 600_000,
             commit_timeout_ms: 5_000,
+            max_batch_bytes: 1_048_588,
+            compression: Compression::default(),
         }
     }
 }

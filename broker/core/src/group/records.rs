@@ -131,7 +131,9 @@ pub enum RecordError {
         reason: &'static str,
     },
     /// The value's version is newer than this broker.
-    #[error("the {record} value has version {version}, this broker knows 0 to {LAST_KNOWN_VALUE_VERSION}: it was written by a newer broker")]
+    #[error(
+        "the {record} value has version {version}, this broker knows 0 to {LAST_KNOWN_VALUE_VERSION}: it was written by a newer broker"
+    )]
     UnsupportedValueVersion {
         /// Which record.
         record: &'static str,

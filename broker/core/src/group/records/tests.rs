@@ -16,7 +16,11 @@ fn check(key: &str, value: Option<&str>, expected: &CoordinatorRecord, is_writte
     let decoded = CoordinatorRecord::decode(&key_bytes, value_bytes.as_deref()).unwrap();
     assert_eq!(decoded.as_ref(), Some(expected), "{key} {value:?}");
     let encoded = expected.encode().unwrap();
-    assert_eq!(encoded == EncodedRecord { key: key_bytes, value: value_bytes }, is_written, "{key} {value:?}");
+    assert_eq!(
+        encoded == EncodedRecord { key: key_bytes, value: value_bytes },
+        is_written,
+        "{key} {value:?}"
+    );
 }
 
 fn offset_key() -> OffsetKey {
@@ -68,12 +72,7 @@ fn offset_commits_of_every_version() {
         check("offset_key_1", Some(&value), &expected, version == 1 || version == 4);
         check("offset_key_0", Some(&value), &expected, false);
     }
-    check(
-        "offset_key_1",
-        None,
-        &CoordinatorRecord::OffsetCommit { key: offset_key(), value: None },
-        true,
-    );
+    check("offset_key_1", None, &CoordinatorRecord::OffsetCommit { key: offset_key(), value: None }, true);
 }
 
 #[test]
