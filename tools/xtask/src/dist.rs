@@ -1,0 +1,67 @@
+//! The release archive: `bin/` with the stock script names and rkafka's own, `config/`, a systemd unit, a Dockerfile.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// Commands that have a stock script of the same name (`kafka-<name>.sh`).
+const STOCK_COMMANDS: &[&str] = &["server-start", "server-stop", "storage", "dump-log", "topics"];
+
+/// Builds `target/dist/rkafka-<version>.tar.gz`.
+pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
+    let profile = if quick { "release" } else { "dist" };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .current_dir(root)
+        .args(["build", "--package", "rkafka", "--bin", "rkafka", "--profile", profile])
+        .status()?;
+    ensure!(built.success(), "the build failed");
+
+    let name = format!("rkafka-{}", env!("CARGO_PKG_VERSION"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let dist = target.join("dist");
+    let tree = dist.join(&name);
+    if tree.exists() {
+        fs::remove_dir_all(&tree)?;
+    }
+    let bin = tree.join("bin");
+    fs::create_dir_all(&bin)?;
+    copy(&target.join(profile).join("rkafka"), &bin.join("rkafka"))?;
+    for command in STOCK_COMMANDS {
+        // The binary answers to the name it is called by.
+        symlink("rkafka", bin.join(format!("kafka-{command}.sh")))?;
+        symlink("rkafka", bin.join(format!("rkafka-{command}")))?;
+    }
+    copy_tree(&root.join("config/properties"), &tree.join("config"))?;
+    copy_tree(&root.join("tools/dist"), &tree)?;
+    for file in ["README.md", "LICENSE", "CHANGELOG.md"] {
+        copy(&root.join(file), &tree.join(file))?;
+    }
+    let archive = dist.join(format!("{name}.tar.gz"));
+    let packed = Command::new("tar").arg("-C").arg(&dist).arg("-czf").arg(&archive).arg(&name).status()?;
+    ensure!(packed.success(), "tar failed");
+    println!("{}", archive.display());
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy_tree(&path, &target)?;
+        } else {
+            copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}
