@@ -69,8 +69,7 @@ impl DiskFile for SimFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         let mut inner = self.writable()?;
-        let mapped = inner.maps.get(&self.inode).is_some_and(|token| Arc::strong_count(token) > 1);
-        if mapped && len < inner.file(self.inode)?.current.len() as u64 {
+        if inner.is_mapped(self.inode) && len < inner.file(self.inode)?.current.len() as u64 {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "a map of the file is alive"));
         }
         inner.resize(self.inode, len)
@@ -93,7 +92,9 @@ impl DiskFile for SimFile {
         Ok(Bytes::from_owner(SimMap { contents, range: start..end, _alive: alive }))
     }
 
-    fn release_maps(&self) {}
+    fn release_maps(&self) -> bool {
+        !self.inner().is_mapped(self.inode)
+    }
 
     fn map_index(&self, len: u64) -> io::Result<Box<dyn IndexMap>> {
         let mut inner = self.writable()?;

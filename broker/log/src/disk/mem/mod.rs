@@ -332,6 +332,11 @@ impl Inner {
         failure.map_or(Ok(()), |failure| Err(failure.error()))
     }
 
+    /// Whether a read map of the file is alive.
+    fn is_mapped(&self, inode: Inode) -> bool {
+        self.maps.get(&inode).is_some_and(|token| Arc::strong_count(token) > 1)
+    }
+
     fn resize(&mut self, inode: Inode, len: u64) -> io::Result<()> {
         self.call(CallKind::Resize)?;
         self.check_room(inode, len)?;
