@@ -120,3 +120,48 @@ impl FromStr for TopicId {
         Ok(TopicId(number.to_be_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_shown_as_kafka_shows_them() {
+        assert_eq!(TopicId::ZERO.to_string(), "AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(TopicId::METADATA.to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
+        let all = TopicId([0xff; 16]);
+        assert_eq!(all.to_string(), "_____________________w");
+        // From KIP-516's example topics: bytes 0..16.
+        let ramp = TopicId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        assert_eq!(ramp.to_string(), "AAECAwQFBgcICQoLDA0ODw");
+        assert_eq!("AAECAwQFBgcICQoLDA0ODw".parse(), Ok(ramp));
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in
+            ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAA+", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAAAAA"]
+        {
+            assert!(text.parse::<TopicId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reserved_ids_are_never_drawn() {
+        assert!(TopicId::ZERO.is_reserved() && TopicId::METADATA.is_reserved());
+        // Version bits keep a draw out of the reserved range; one that starts with `-` is drawn again.
+        assert!(TopicId::from_random([0; 16]).is_some());
+        let mut dash = [0; 16];
+        dash[0] = 62 << 2;
+        assert_eq!(TopicId::from_random(dash), None);
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_id_are_one_to_one(bytes in any::<[u8; 16]>()) {
+            prop_assert_eq!(TopicId(bytes).to_string().parse(), Ok(TopicId(bytes)));
+        }
+    }
+}

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use rkafka_config::keys::lookup;
 use rkafka_config::{
-    ConfigEntry, Default as KeyDefault, DynamicLayer, InvalidConfig, KeyType, Scope, TopicConfig,
+    ConfigEntry, Default as KeyDefault, DynamicLayer, GroupConfig, InvalidConfig, KeyType, Scope, TopicConfig,
 };
 
 use crate::ids::BrokerId;
 use crate::image::{ConfigResource, ConfigValues, Image, MetadataRecord, ResourceKind};
 
+use super::client_metrics;
 use super::names::validate_topic_name;
 use super::{ControllerError, ErrorKind, Outcome, View};
-use super::{client_metrics, group_configs};
 
 /// AlterConfigs and IncrementalAlterConfigs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,7 +251,7 @@ fn validate(
                 let message = "Default group resources are not allowed.";
                 return Err(ControllerError::new(ErrorKind::InvalidRequest, message));
             }
-            group_configs::validate(values).map_err(invalid_config)
+            GroupConfig::new(values, view.config).map(drop).map_err(invalid_config)
         }
         ResourceKind::ClientMetrics => client_metrics::validate(&resource.name, values),
     }
@@ -313,7 +313,8 @@ pub fn describe_configs(
                 let message = "Group name must not be empty";
                 return Err(ControllerError::new(ErrorKind::InvalidRequest, message));
             }
-            group_configs::describe(view.config, &stored(view.image, &request.resource))
+            let values = stored(view.image, &request.resource);
+            GroupConfig::new(values, view.config).map_err(invalid_config)?.describe()
         }
         ResourceKind::ClientMetrics => {
             if name.is_empty() {

@@ -22,7 +22,6 @@ mod configs;
 mod elections;
 mod error;
 mod features;
-mod group_configs;
 mod names;
 mod partitions;
 mod placement;
@@ -30,7 +29,7 @@ mod producer_ids;
 mod topics;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use brokers::{
     Heartbeat, HeartbeatReply, RegisterBroker, Sessions, fence_expired, heartbeat, register_broker,

@@ -45,7 +45,7 @@ pub struct MetadataBatch {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
     /// The bytes end inside a value, or a length points past the end.
-    #[error("metadata batch of {length} bytes ends inside {what}")]
+    #[error("metadata of {length} bytes ends inside {what}")]
     Truncated {
         /// What was being read.
         what: &'static str,

@@ -89,3 +89,6 @@ impl Image {
         assert!(self.next_producer_id >= 0, "producer ids start at 0");
     }
 }
+
+#[cfg(test)]
+mod tests;
