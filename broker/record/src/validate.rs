@@ -240,6 +240,9 @@ mod tests {
         check_records(|bytes| bytes[65] = 0x7e, &damage(0, "key"));
         check_records(|bytes| *bytes.last_mut().unwrap() = 2, &damage(2, "header key"));
         check_records(|bytes| *bytes.last_mut().unwrap() = 1, &damage(2, "header count"));
+        // The last record starts at 88.
+        let left_over = damage(2, "length: bytes left over after the headers");
+        check_records(|bytes| (bytes[88] += 2, bytes.push(0)).1, &left_over);
         check_records(|bytes| bytes.push(0), &Damage::LeftOver { bytes: 1 }.into());
         check_records(
             |bytes| bytes.truncate(61),
