@@ -73,7 +73,7 @@ pub(crate) const PRODUCER_EPOCH_AT: usize = 51;
 pub(crate) const BASE_SEQUENCE_AT: usize = 53;
 pub(crate) const RECORD_COUNT_AT: usize = 57;
 
-pub(crate) const CODEC_MASK: i16 = 0b0000_0111;
+const CODEC_MASK: i16 = 0b0000_0111;
 pub(crate) const TIMESTAMP_TYPE_BIT: i16 = 0b0000_1000;
 pub(crate) const TRANSACTIONAL_BIT: i16 = 0b0001_0000;
 pub(crate) const CONTROL_BIT: i16 = 0b0010_0000;
@@ -81,6 +81,7 @@ pub(crate) const DELETE_HORIZON_BIT: i16 = 0b0100_0000;
 
 /// Least length field of format 2.
 const BATCH_LENGTH_MIN: i32 = (HEADER_SIZE - LENGTH_OVERHEAD) as i32;
+
 /// Who set the timestamps of a batch (KIP-32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum TimestampType {
