@@ -1,0 +1,13 @@
+//! The active controller: the one place where the cluster's metadata is changed.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `dispatch.rs` | request → records and reply, by rkafka-core's handlers |
+//! | `task.rs` | drains the queue, commits what it generated as one batch, then answers |
+//! | `store.rs` | the [`crate::metadata_store::MetadataStore`] that everyone else sees |
+
+mod dispatch;
+mod store;
+mod task;
+
+pub use store::{ControllerHandle, ControllerStore};

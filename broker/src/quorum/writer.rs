@@ -1,0 +1,202 @@
+//! The thread that owns the quorum log's files.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use openraft::storage::IOFlushed;
+use rkafka_log::disk::Disk;
+use rkafka_log::{CleanupPolicy, Log, LogConfig, LogError, OpenOptions, ReadLimits};
+use rkafka_record::Batches;
+
+use super::codec::{decode_entry, encode_entry};
+use super::log_store::Shared;
+use super::state_file::{QuorumState, StateFile};
+use super::types::{Entry, Metadata};
+
+/// Commands that may wait for the disk; raft itself has few in flight, so a full queue means a dead disk.
+const QUEUE_MAX: usize = 4096;
+
+/// Segments are small: the log is cut by snapshots, and whole segments only are given back.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// What the writer is asked to do, in this order; `done` is told once it is durable.
+pub(crate) enum Command {
+    /// Add entries at the end.
+    Append { entries: Vec<Entry>, done: IOFlushed<Metadata> },
+    /// Replace the state file.
+    Save { state: QuorumState, done: IOFlushed<Metadata> },
+    /// Remove entries from `index` on.
+    TruncateTo { index: u64, done: IOFlushed<Metadata> },
+    /// Forget entries below `index`; `state` already names the last of them.
+    PurgeTo { state: QuorumState, index: u64, done: IOFlushed<Metadata> },
+}
+
+/// The way to the writer. It ends, with everything asked of it done, when the last handle is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct WriterHandle(SyncSender<Command>);
+
+impl WriterHandle {
+    /// Queues a command.
+    pub(crate) fn send(&self, command: Command) -> io::Result<()> {
+        self.0.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => io::Error::other("the quorum log's disk does not keep up"),
+            TrySendError::Disconnected(_) => io::Error::other("the quorum log's writer has ended"),
+        })
+    }
+}
+
+/// The wall clock in milliseconds since 1970, for record timestamps; nothing depends on them.
+pub type WallClock = fn() -> i64;
+
+/// The files and what they hold.
+struct Writer {
+    log: Log,
+    state: StateFile,
+    clock: WallClock,
+}
+
+/// Opens the quorum log in `dir` and starts its thread.
+///
+/// # Errors
+/// The disk's, or a damaged file that must not be guessed at.
+pub(crate) fn open(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    clock: WallClock,
+) -> io::Result<(Shared, WriterHandle, JoinHandle<()>)> {
+    disk.create_dir(dir)?;
+    let state_file = StateFile::new(Arc::clone(&disk), dir);
+    let state = state_file.load()?;
+    let start = state.purged.map_or(0, |(_, index)| index + 1);
+    let options = OpenOptions {
+        // Entries are few and precious: all of them are checked at every start.
+        recovery_point: offset(start)?,
+        log_start_offset: offset(start)?,
+        clean_shutdown: false,
+        now_ms: clock(),
+    };
+    let config = LogConfig {
+        segment_bytes: SEGMENT_BYTES,
+        retention_ms: -1,
+        max_message_bytes: usize::MAX,
+        cleanup_policy: CleanupPolicy { compact: false, delete: true },
+        ..LogConfig::default()
+    };
+    let (mut log, report) = Log::open(disk, dir, "metadata", Arc::new(config), options).map_err(other)?;
+    report.notes.iter().for_each(|note| tracing::warn!("quorum log: {note}"));
+    if log.view().log_end_offset < offset(start)? {
+        // A snapshot from another node went past the end of this log.
+        log.truncate_fully(offset(start)?).map_err(other)?;
+    }
+    let entries = read_entries(&log)?;
+    let (sender, receiver) = sync_channel(QUEUE_MAX);
+    let mut writer = Writer { log, state: state_file, clock };
+    let thread =
+        std::thread::Builder::new().name("quorum-log".to_owned()).spawn(move || writer.run(&receiver))?;
+    Ok((Shared { entries, state }, WriterHandle(sender), thread))
+}
+
+fn read_entries(log: &Log) -> io::Result<BTreeMap<u64, Entry>> {
+    let reader = log.reader();
+    let view = reader.view();
+    let mut entries = BTreeMap::new();
+    let mut next = view.log_start_offset;
+    while next < view.log_end_offset {
+        let limits =
+            ReadLimits { max_bytes: 1 << 20, upper_offset: view.log_end_offset, at_least_one_batch: true };
+        let read = reader.read(next, limits).map_err(|error| io::Error::other(error.to_string()))?;
+        let Some(slice) = read.slice else { break };
+        for batch in Batches::new(&slice.bytes().map_err(other)?) {
+            let entry =
+                batch.map_err(Into::into).and_then(|batch| decode_entry(&batch)).map_err(|error| {
+                    let problem = format!("{}: offset {next}: {error}", log.dir().display());
+                    io::Error::new(io::ErrorKind::InvalidData, problem)
+                })?;
+            entries.insert(entry.log_id.index, entry);
+        }
+        next = read.next_offset;
+    }
+    Ok(entries)
+}
+
+impl Writer {
+    /// Serves commands until every handle is gone. Appends that wait together are synced together.
+    fn run(&mut self, commands: &Receiver<Command>) {
+        let mut unsynced = Vec::new();
+        while let Ok(first) = commands.recv() {
+            let mut next = Some(first);
+            while let Some(command) = next {
+                match command {
+                    Command::Append { entries, done } => match self.append(&entries) {
+                        Ok(()) => unsynced.push(done),
+                        Err(error) => done.io_completed(Err(error)),
+                    },
+                    other => {
+                        self.sync(&mut unsynced);
+                        self.carry_out(other);
+                    }
+                }
+                next = commands.try_recv().ok();
+            }
+            self.sync(&mut unsynced);
+        }
+    }
+
+    fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
+        for entry in entries {
+            let now_ms = (self.clock)();
+            let bytes = encode_entry(entry, now_ms).map_err(|error| io::Error::other(error.to_string()))?;
+            self.log.append_follower(&bytes, now_ms).map_err(|error| io::Error::other(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, unsynced: &mut Vec<IOFlushed<Metadata>>) {
+        if unsynced.is_empty() {
+            return;
+        }
+        let failure = self.log.flush().err().map(|error| error.to_string());
+        for done in unsynced.drain(..) {
+            done.io_completed(failure.clone().map_or(Ok(()), |reason| Err(io::Error::other(reason))));
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Append { done, .. } => {
+                done.io_completed(Err(io::Error::other("appends are handled by the queue")));
+            }
+            Command::Save { state, done } => done.io_completed(self.state.save(&state)),
+            Command::TruncateTo { index, done } => done.io_completed(self.truncate_to(index)),
+            Command::PurgeTo { state, index, done } => done.io_completed(self.purge_to(&state, index)),
+        }
+    }
+
+    fn truncate_to(&mut self, index: u64) -> io::Result<()> {
+        self.log.truncate_to(offset(index)?).map_err(other)?;
+        self.log.flush().map_err(other)
+    }
+
+    fn purge_to(&mut self, state: &QuorumState, index: u64) -> io::Result<()> {
+        // The state first: a log that still holds purged entries is harmless, a hole would not be.
+        self.state.save(state)?;
+        let index = offset(index)?;
+        if self.log.view().log_end_offset < index {
+            return self.log.truncate_fully(index).map_err(other);
+        }
+        self.log.advance_log_start(index).map_err(other)?;
+        Ok(())
+    }
+}
+
+fn offset(index: u64) -> io::Result<i64> {
+    i64::try_from(index).map_err(|_| io::Error::other("raft index beyond 2^63"))
+}
+
+fn other(error: LogError) -> io::Error {
+    io::Error::other(error.to_string())
+}
