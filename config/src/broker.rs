@@ -228,36 +228,32 @@ impl BrokerConfig {
         &self.inner.layers
     }
 
-    /// A time that several keys of different units can give (`log.retention.ms`, `.minutes`, `.hours`).
-    fn fallback_ms(&self, key: BrokerKey<Option<i64>>) -> i64 {
-        match layers::effective(&self.inner.layers, &self.inner.values, key.def()) {
-            Value::Long(ms) => ms,
-            _ => i64::MAX,
-        }
+    fn settings(&self) -> Settings<'_> {
+        Settings::new(&self.inner.layers, &self.inner.values)
     }
 
     /// How long segments are kept: `log.retention.ms`, else `.minutes`, else `.hours`; -1 for ever.
     #[must_use]
     pub fn log_retention_ms(&self) -> i64 {
-        self.fallback_ms(keys::LOG_RETENTION_MS).max(-1)
+        self.settings().fallback_ms(keys::LOG_RETENTION_MS).max(-1)
     }
 
     /// Age at which a segment is rolled: `log.roll.ms`, else `log.roll.hours`.
     #[must_use]
     pub fn log_roll_ms(&self) -> i64 {
-        self.fallback_ms(keys::LOG_ROLL_MS)
+        self.settings().fallback_ms(keys::LOG_ROLL_MS)
     }
 
     /// Largest random reduction of the roll age: `log.roll.jitter.ms`, else `log.roll.jitter.hours`.
     #[must_use]
     pub fn log_roll_jitter_ms(&self) -> i64 {
-        self.fallback_ms(keys::LOG_ROLL_JITTER_MS)
+        self.settings().fallback_ms(keys::LOG_ROLL_JITTER_MS)
     }
 
     /// Longest time that appended records stay unflushed: `log.flush.interval.ms`, else the scheduler's interval.
     #[must_use]
     pub fn log_flush_interval_ms(&self) -> i64 {
-        self.fallback_ms(keys::LOG_FLUSH_INTERVAL_MS)
+        self.settings().fallback_ms(keys::LOG_FLUSH_INTERVAL_MS)
     }
 }
 
@@ -354,8 +350,101 @@ fn notices(file: &Properties, origins: &BTreeMap<String, (String, Origin)>) -> N
         }
     }
     if !ignored.is_empty() {
+        ignored.sort_unstable();
         ignored.dedup();
         notices.push(Notice::Ignored(ignored));
     }
     notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, overrides: &[(&str, &str)]) -> Result<(BrokerConfig, Vec<String>), String> {
+        let file = Properties::parse("server.properties", text.as_bytes()).expect("well-formed");
+        let overrides: Vec<(String, String)> =
+            overrides.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        match BrokerConfig::from_properties(&file, &overrides) {
+            Ok((broker, notices)) => Ok((broker, notices.iter().map(ToString::to_string).collect())),
+            Err(errors) => Err(errors.to_string()),
+        }
+    }
+
+    fn broker(text: &str) -> BrokerConfig {
+        read(text, &[]).unwrap_or_else(|errors| panic!("{errors}")).0
+    }
+
+    #[test]
+    fn overrides_win_over_the_file_and_the_file_over_defaults() {
+        let (broker, notices) =
+            read("num.partitions=2\nmessage.max.bytes=5", &[("num.partitions", "3")]).expect("valid");
+        assert_eq!(notices, Vec::<String>::new());
+        assert_eq!(broker.get(keys::NUM_PARTITIONS), 3);
+        assert_eq!(broker.get(keys::MESSAGE_MAX_BYTES), 5);
+        assert_eq!(broker.get(keys::DEFAULT_REPLICATION_FACTOR), 1);
+        assert_eq!(broker.get(keys::BROKER_RACK), None);
+    }
+
+    #[test]
+    fn every_bad_value_is_named_with_its_place_and_range() {
+        let errors = read("\nnum.partitions=0\nlog.retention.hours=x\nssl.key.password=p", &[("port", "y")]);
+        assert_eq!(
+            errors.expect_err("refused"),
+            "server.properties:3: log.retention.hours=x: Not a number of type INT (accepted: a 32-bit integer)\n\
+             server.properties:2: num.partitions=0: Value must be at least 1 (accepted: a 32-bit integer, at least 1)\n\
+             --override: port=y: Not a number of type INT (accepted: a 32-bit integer)"
+        );
+        // Also without effect, a value must be one.
+        let errors = read("ssl.client.auth=perhaps", &[]);
+        assert!(
+            errors.expect_err("refused").contains("(accepted: a text, one of required, requested, none)")
+        );
+    }
+
+    #[test]
+    fn odd_entries_are_said_and_do_not_stop_the_start() {
+        let text = "log.dris=/x\nnum.partitions=1\nnum.partitions=2\nnum.io.threads=4\nmy.plugin=1\n\
+                    listener.name.out.ssl.key.password=x\n";
+        assert_eq!(
+            read(text, &[]).expect("valid").1,
+            [
+                "server.properties:2: num.partitions is set again further down, which counts",
+                "server.properties:1: unknown key log.dris (did you mean log.dirs?)",
+                "server.properties:5: unknown key my.plugin",
+                "ignored: num.io.threads, ssl.key.password",
+            ]
+        );
+    }
+
+    #[test]
+    fn times_fall_back_from_finer_to_coarser_keys() {
+        assert_eq!(broker("").log_retention_ms(), 7 * 24 * 3_600_000);
+        assert_eq!(broker("log.retention.hours=2").log_retention_ms(), 7_200_000);
+        assert_eq!(broker("log.retention.hours=2\nlog.retention.minutes=3").log_retention_ms(), 180_000);
+        assert_eq!(broker("log.retention.ms=4\nlog.retention.minutes=3").log_retention_ms(), 4);
+        assert_eq!(broker("log.retention.hours=-1").log_retention_ms(), -1);
+        assert_eq!(broker("log.retention.hours=2147483647").log_retention_ms(), 2_147_483_647 * 3_600_000);
+        assert_eq!(broker("log.roll.hours=1").log_roll_ms(), 3_600_000);
+        assert_eq!(broker("log.roll.jitter.hours=1\nlog.roll.jitter.ms=9").log_roll_jitter_ms(), 9);
+        assert_eq!(broker("log.flush.scheduler.interval.ms=5").log_flush_interval_ms(), 5);
+        assert_eq!(broker("").log_flush_interval_ms(), i64::MAX);
+    }
+
+    #[test]
+    fn dynamic_layers_lie_over_the_file_and_leave_it_again() {
+        let settings = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let base = broker("log.retention.hours=2\nmessage.max.bytes=5");
+        let (all, _) = base.with_dynamic(DynamicLayer::ClusterDefault, settings("message.max.bytes", "6"));
+        let (own, _) = all.with_dynamic(DynamicLayer::ThisBroker, settings("message.max.bytes", "7"));
+        let back = own.with_dynamic(DynamicLayer::ThisBroker, BTreeMap::new()).0;
+        let values = [&base, &all, &own, &back].map(|broker| broker.get(keys::MESSAGE_MAX_BYTES));
+        assert_eq!(values, [5, 6, 7, 6]);
+        let (kept, refused) = base.with_dynamic(DynamicLayer::ThisBroker, settings("message.max.bytes", "x"));
+        assert_eq!(kept.get(keys::MESSAGE_MAX_BYTES), 5);
+        assert_eq!(refused.len(), 1);
+        let (retention, _) =
+            base.with_dynamic(DynamicLayer::ClusterDefault, settings("log.retention.ms", "9"));
+        assert_eq!(retention.log_retention_ms(), 9);
+    }
 }

@@ -97,7 +97,7 @@ pub struct KeyDef {
     pub default: Default,
     /// Accepted values beyond the type.
     pub accepts: Accepts,
-    /// Whether and where it can change at run time; always [`UpdateMode::ClusterWide`] outside the broker scope.
+    /// Whether and where it can change at run time; of no meaning outside the broker scope.
     pub update: UpdateMode,
     /// How much it matters.
     pub importance: Importance,
@@ -165,6 +165,12 @@ impl KeyDef {
     #[must_use]
     pub fn is_listed(&self) -> bool {
         !self.unlisted && self.until.is_none()
+    }
+
+    /// Whether it is no key of property files at all, but a setting that exists at run time only.
+    #[must_use]
+    pub fn is_run_time_only(&self) -> bool {
+        self.unlisted && self.update != UpdateMode::ReadOnly
     }
 
     /// The accepted values in words: type and range.

@@ -167,9 +167,12 @@ impl Layers {
         let set = layers.into_iter().flat_map(|(layer, source)| {
             names.iter().filter_map(move |name| Some((*name, layer.get(*name)?.clone(), source)))
         });
-        let defaults = names.iter().filter_map(|name| match keys::lookup(Scope::Broker, name)?.default {
-            Default::Text(text) => Some((*name, text.to_owned(), ConfigSource::Default)),
-            Default::Null => None,
+        let defaults = names.iter().filter_map(|name| match keys::lookup(Scope::Broker, name)? {
+            def if def.is_run_time_only() => None,
+            KeyDef { default: Default::Text(text), .. } => {
+                Some((*name, (*text).to_owned(), ConfigSource::Default))
+            }
+            _ => None,
         });
         set.chain(defaults)
             .skip_while(|(found, _, _)| *found != name)

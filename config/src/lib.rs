@@ -13,12 +13,13 @@
 //! | `topic`, `group` | the settings of one topic or group over the broker's |
 //! | `describe` | what DescribeConfigs shows |
 //! | `error`, `notice`, `suggest` | what is said about bad, odd and misspelt settings |
-//! | `reference`, `shipped` | the documentation page and the property files of the archive |
+//! | `reference`, [`shipped`] | the documentation page and the property files of the archive |
 
 mod address;
 mod broker;
 mod describe;
 mod error;
+mod group;
 mod key;
 pub mod keys;
 mod layers;
@@ -27,6 +28,8 @@ mod node;
 mod notice;
 mod properties;
 mod range;
+mod reference;
+pub mod shipped;
 mod suggest;
 mod topic;
 mod value;
@@ -35,6 +38,7 @@ pub use address::{Endpoint, HostPort, Quorum, Roles, SecurityProtocol, Voter};
 pub use broker::BrokerConfig;
 pub use describe::{ConfigEntry, ConfigSource, Synonym};
 pub use error::{ConfigError, ConfigErrors, InvalidConfig, Origin};
+pub use group::GroupConfig;
 pub use key::{
     BrokerKey, Default, GroupKey, Importance, Key, KeyDef, OfBroker, OfGroup, OfTopic, Scope, ScopeMarker,
     Standing, TopicKey, UpdateMode,
@@ -45,6 +49,7 @@ pub use node::NodeSettings;
 pub use notice::{Notice, Notices};
 pub use properties::{Entry, Properties, PropertiesError};
 pub use range::Accepts;
+pub use reference::reference_page;
 pub use suggest::nearest;
 pub use topic::{CleanupPolicy, Compression, TimestampType, TopicConfig};
 pub use value::{Class, KeyType, List, Password, Secret, Text, Typed, Value};

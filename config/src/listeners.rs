@@ -234,3 +234,107 @@ fn plain(host: Option<String>, port: u16) -> Endpoint {
 fn port(key: &'static str, number: i32) -> Result<u16, Fault> {
     u16::try_from(number).map_err(|_| Fault::new(key, "is not a port from 0 to 65535"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BrokerConfig, Properties};
+
+    fn read(text: &str) -> Result<Listeners, String> {
+        let file = Properties::parse("f", text.as_bytes()).expect("well-formed");
+        match BrokerConfig::from_properties(&file, &[]) {
+            Ok((broker, _)) => Ok(broker.node().listeners.clone()),
+            Err(errors) => Err(errors.0.into_iter().map(|error| error.reason).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    /// The bound and the advertised listeners, or why they are refused.
+    fn check(text: &str, expected: Result<(&str, &str), &str>) {
+        let show =
+            |endpoints: &[Endpoint]| endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let actual = read(text).map(|listeners| (show(&listeners.bound), show(&listeners.advertised)));
+        let actual =
+            actual.as_ref().map(|(bound, told)| (bound.as_str(), told.as_str())).map_err(String::as_str);
+        assert_eq!(actual, expected, "{text}");
+    }
+
+    #[test]
+    fn the_keys_of_2_2_work_where_listeners_is_unset() {
+        check("port=9000", Ok(("PLAINTEXT://:9000", "PLAINTEXT://:9000")));
+        check("host.name=h", Ok(("PLAINTEXT://h:9092", "PLAINTEXT://h:9092")));
+        check("host.name=h\nport=1\nlisteners=PLAINTEXT://:2", Ok(("PLAINTEXT://:2", "PLAINTEXT://:2")));
+        check("advertised.host.name=h\nadvertised.port=5", Ok(("PLAINTEXT://:9092", "PLAINTEXT://h:5")));
+        check("port=70000", Err("is not a port from 0 to 65535"));
+    }
+
+    #[test]
+    fn what_is_bound_to_all_is_told_as_the_hosts_name() {
+        check("listeners=PLAINTEXT://0.0.0.0:1", Ok(("PLAINTEXT://0.0.0.0:1", "PLAINTEXT://:1")));
+        check(
+            "listeners=PLAINTEXT://:1\nadvertised.listeners=PLAINTEXT://0.0.0.0:1",
+            Err("PLAINTEXT://0.0.0.0:1 cannot be reached: name a host that clients can connect to"),
+        );
+        check(
+            "listeners=PLAINTEXT://[::]:1\nadvertised.listeners=plaintext://[fe80::1]:2",
+            Ok(("PLAINTEXT://[::]:1", "PLAINTEXT://[fe80::1]:2")),
+        );
+    }
+
+    #[test]
+    fn named_listeners_take_their_protocol_from_the_map() {
+        let map = "listener.security.protocol.map=IN:PLAINTEXT,OUT:PLAINTEXT,SAFE:SSL";
+        let named = "listeners=IN://:1,OUT://:2\ninter.broker.listener.name=in";
+        check(&format!("{map}\n{named}"), Ok(("IN://:1,OUT://:2", "IN://:1,OUT://:2")));
+        check(named, Err("listener IN has no protocol in listener.security.protocol.map"));
+        check(&format!("{map}\nlisteners=SAFE://:1"), Err("SAFE uses SSL, which rkafka does not serve yet"));
+        check("listener.security.protocol.map=IN", Err("\"IN\" is not listener:protocol"));
+    }
+
+    #[test]
+    fn listeners_that_clash_are_refused() {
+        check("listeners=PLAINTEXT://:1,PLAINTEXT://:2", Err("listener PLAINTEXT stands twice"));
+        let map = "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT\ninter.broker.listener.name=A\n";
+        check(&format!("{map}listeners=A://:1,B://h:1"), Err("port 1 stands twice"));
+        let both = "A://127.0.0.1:1,B://[::1]:1";
+        check(&format!("{map}listeners={both}"), Ok((both, both)));
+        check(&format!("{map}listeners=A://:0,B://:0"), Ok(("A://:0,B://:0", "A://:0,B://:0")));
+        check("listeners=PLAINTEXT:9092", Err("\"PLAINTEXT:9092\" is not NAME://host:port"));
+        check("listeners=PLAINTEXT://h", Err("\"h\" has no port"));
+        check("listeners=PLAINTEXT://h:x", Err("\"h:x\" has no port from 0 to 65535"));
+    }
+
+    #[test]
+    fn controller_listeners_are_not_told_to_clients() {
+        let text = "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@h:2\n\
+                    listeners=PLAINTEXT://h:1,CONTROLLER://h:2\n";
+        let names = "controller.listener.names=CONTROLLER\n";
+        let bound = "PLAINTEXT://h:1,CONTROLLER://h:2";
+        check(&format!("{text}{names}"), Ok((bound, "PLAINTEXT://h:1")));
+        let told = "advertised.listeners=PLAINTEXT://x:1,CONTROLLER://x:2";
+        check(&format!("{text}{names}{told}"), Ok((bound, "PLAINTEXT://x:1")));
+        let other = "controller.listener.names=CONTROLLER,OTHER";
+        check(&format!("{text}{other}"), Err("OTHER is not one of listeners"));
+    }
+
+    #[test]
+    fn roles_and_listeners_must_agree() {
+        let servers =
+            "node.id=1\ncontroller.quorum.bootstrap.servers=h:2\ncontroller.listener.names=CONTROLLER\n";
+        check(
+            &format!("{servers}process.roles=broker\nlisteners=PLAINTEXT://:1,CONTROLLER://:2"),
+            Err("a node without the controller role cannot bind a controller listener"),
+        );
+        check(
+            &format!("{servers}process.roles=controller\nlisteners=PLAINTEXT://:1,CONTROLLER://:2"),
+            Err("a node without the broker role binds controller listeners alone"),
+        );
+        check(
+            &format!("{servers}process.roles=broker,controller\nlisteners=CONTROLLER://:2"),
+            Err("a broker needs a listener besides controller.listener.names"),
+        );
+        check(
+            &format!("{servers}process.roles=broker\nlisteners=PLAINTEXT://:1\ninter.broker.listener.name=X"),
+            Err("X is not advertised; advertised are PLAINTEXT"),
+        );
+    }
+}

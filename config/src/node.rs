@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::address::{HostPort, Quorum, Roles, Voter};
 use crate::broker::value_of;
 use crate::error::{ConfigError, Origin};
-use crate::key::{BrokerKey, KeyDef, Scope};
+use crate::key::BrokerKey;
 use crate::keys;
 use crate::layers::{self, Layers};
 use crate::listeners::Listeners;
@@ -45,17 +45,9 @@ impl Fault {
     }
 
     pub(crate) fn located(self, layers: &Layers, origin: Origin) -> ConfigError {
-        let def = keys::lookup(Scope::Broker, self.key);
-        let accepted = def.map(KeyDef::accepted).filter(|text| text != "a text" && !text.ends_with("list"));
         let value = layers.setting(self.key).unwrap_or_default().to_owned();
-        let reason = self.reason;
-        ConfigError {
-            origin,
-            key: self.key.to_owned(),
-            value,
-            reason,
-            accepted: accepted.unwrap_or_default(),
-        }
+        let Fault { key, reason } = self;
+        ConfigError { origin, key: key.to_owned(), value, reason, accepted: String::new() }
     }
 }
 
@@ -79,8 +71,8 @@ impl<'a> Settings<'a> {
         self.layers.setting(key.name()).is_some()
     }
 
-    /// A time with its fall-backs.
-    fn fallback_ms(self, key: BrokerKey<Option<i64>>) -> i64 {
+    /// A time that several keys of different units can give (`log.retention.ms`, `.minutes`, `.hours`).
+    pub(crate) fn fallback_ms(self, key: BrokerKey<Option<i64>>) -> i64 {
         match layers::effective(self.layers, self.values, key.def()) {
             Value::Long(ms) => ms,
             _ => i64::MAX,
@@ -278,4 +270,119 @@ pub(crate) fn contradictions(settings: Settings<'_>) -> Vec<Fault> {
         ),
     ];
     rules.into_iter().filter(|(holds, ..)| !holds).map(|(_, key, text)| Fault::new(key, text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BrokerConfig, Properties};
+
+    fn read(text: &str) -> Result<NodeSettings, String> {
+        let file = Properties::parse("f", text.as_bytes()).expect("well-formed");
+        match BrokerConfig::from_properties(&file, &[]) {
+            Ok((broker, _)) => Ok(broker.node().clone()),
+            Err(errors) => Err(errors.to_string()),
+        }
+    }
+
+    fn node(text: &str) -> NodeSettings {
+        read(text).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn check_refused(text: &str, expected: &str) {
+        assert_eq!(read(text).expect_err("refused"), expected);
+    }
+
+    #[test]
+    fn an_empty_file_is_a_lone_broker_on_9092() {
+        let node = node("");
+        assert_eq!((node.id, &node.quorum), (None, &Quorum::Alone));
+        assert_eq!(node.roles, Roles { broker: true, controller: true });
+        assert_eq!(node.log_dirs, [PathBuf::from("/tmp/kafka-logs")]);
+        assert_eq!(node.metadata_log_dir, PathBuf::from("/tmp/kafka-logs"));
+        assert_eq!(node.listeners.bound[0].to_string(), "PLAINTEXT://:9092");
+        assert_eq!(node.listeners.inter_broker_name, "PLAINTEXT");
+    }
+
+    #[test]
+    fn both_names_of_the_id_count_and_must_agree() {
+        assert_eq!(node("broker.id=3").id, Some(3));
+        assert_eq!(node("node.id=4").id, Some(4));
+        assert_eq!(node("broker.id=-1").id, None);
+        check_refused(
+            "broker.id=1\nnode.id=2",
+            "f:2: node.id=2: node.id and broker.id are the same thing, but broker.id=1",
+        );
+    }
+
+    #[test]
+    fn directories_come_from_the_plural_then_the_singular() {
+        let dirs = |text| node(text).log_dirs;
+        assert_eq!(dirs("log.dir=/a"), [PathBuf::from("/a")]);
+        assert_eq!(dirs("log.dir=/a\nlog.dirs=/b, /c,/b"), [PathBuf::from("/b"), PathBuf::from("/c")]);
+        assert_eq!(node("log.dirs=/b\nmetadata.log.dir=/m").metadata_log_dir, PathBuf::from("/m"));
+    }
+
+    #[test]
+    fn the_modern_quorum_keys_win_over_zookeepers() {
+        let quorum = |text: &str| node(&format!("{text}\nzookeeper.connect=z:1")).quorum;
+        let at = |host: &str, port| HostPort { host: host.to_owned(), port };
+        assert_eq!(quorum(""), Quorum::Addresses(vec![at("z", 1)]));
+        let servers = "controller.quorum.bootstrap.servers=a:9093,[::1]:9093";
+        assert_eq!(quorum(servers), Quorum::Bootstrap(vec![at("a", 9093), at("::1", 9093)]));
+        let voters = Quorum::Voters(vec![Voter { id: 7, address: at("b", 9093) }]);
+        assert_eq!(quorum(&format!("{servers}\ncontroller.quorum.voters=7@b:9093")), voters);
+        assert_eq!(
+            node("zookeeper.connect=a,b:1/kafka").quorum,
+            Quorum::Addresses(vec![at("a", 2181), at("b", 1)])
+        );
+        assert_eq!(node("zookeeper.connect=").quorum, Quorum::Alone);
+    }
+
+    #[test]
+    fn bad_voters_are_named() {
+        check_refused(
+            "controller.quorum.voters=x",
+            "f:1: controller.quorum.voters=x: \"x\" is not id@host:port",
+        );
+        check_refused(
+            "controller.quorum.voters=1@a:1,1@b:1",
+            "f:1: controller.quorum.voters=1@a:1,1@b:1: id 1 stands twice",
+        );
+    }
+
+    #[test]
+    fn roles_and_voters_must_agree() {
+        let base =
+            "process.roles=controller\nlisteners=CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n";
+        assert!(!node(&format!("{base}node.id=1\ncontroller.quorum.voters=1@a:9093")).roles.broker);
+        check_refused(
+            &format!("{base}node.id=2\ncontroller.quorum.voters=1@a:9093"),
+            "f:5: controller.quorum.voters=1@a:9093: process.roles has the controller role: this node's id must be \
+             among the voters",
+        );
+        check_refused(
+            "process.roles=broker\nnode.id=1",
+            "f:1: process.roles=broker: a broker without the controller role needs \
+             controller.quorum.bootstrap.servers or controller.quorum.voters to say where the controllers are",
+        );
+    }
+
+    #[test]
+    fn values_that_contradict_one_another_stop_the_start() {
+        check_refused(
+            "log.roll.hours=5\nlog.roll.ms=0",
+            "f:2: log.roll.ms=0: log.roll.ms must be greater than or equal to 1",
+        );
+        check_refused(
+            "queued.max.request.bytes=5",
+            "f:1: queued.max.request.bytes=5: queued.max.request.bytes must be larger or equal to \
+             socket.request.max.bytes",
+        );
+        check_refused(
+            "log.dirs=/a\ncordoned.log.dirs=/b",
+            "f:2: cordoned.log.dirs=/b: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. \
+             Missing entries : /b",
+        );
+    }
 }

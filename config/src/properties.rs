@@ -191,3 +191,103 @@ fn unescape(text: &str) -> Result<String, String> {
     }
     Ok(String::from_utf16_lossy(&units))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &[u8], expected: &[(&str, &str, usize)]) {
+        let properties = Properties::parse("test.properties", text).expect("well-formed");
+        let entries: Vec<(&str, &str, usize)> = properties
+            .entries()
+            .iter()
+            .map(|entry| (entry.key.as_str(), entry.value.as_str(), entry.line))
+            .collect();
+        assert_eq!(entries, expected);
+    }
+
+    #[test]
+    fn separators_and_blanks_are_javas() {
+        check(
+            b"a=1\n b : 2\n\tc 3\nd\ne =\nf= g = h \n",
+            &[("a", "1", 1), ("b", "2", 2), ("c", "3", 3), ("d", "", 4), ("e", "", 5), ("f", "g = h ", 6)],
+        );
+    }
+
+    #[test]
+    fn comments_and_empty_lines_count_but_say_nothing() {
+        check(b"# one\n\n  ! two\r\na=1#2\r\rb=2", &[("a", "1#2", 4), ("b", "2", 6)]);
+    }
+
+    #[test]
+    fn a_backslash_goes_on_in_the_next_line() {
+        check(
+            b"hosts=one,\\\n   two,\\\n\tthree\nx=\\\\\ny=1\\",
+            &[("hosts", "one,two,three", 1), ("x", "\\", 4), ("y", "1", 5)],
+        );
+        // Within a continuation a comment sign is text, as in Java.
+        check(b"a=1\\\n#2\n", &[("a", "1#2", 1)]);
+    }
+
+    #[test]
+    fn escapes_are_resolved_in_keys_and_values() {
+        check(b"a\\=b\\ c=\\t\\u4e2d\\u6587\\q", &[("a=b c", "\t\u{4e2d}\u{6587}q", 1)]);
+        check(b"pair=\\ud83d\\ude00", &[("pair", "\u{1f600}", 1)]);
+    }
+
+    #[test]
+    fn text_is_utf_8_or_line_by_line_latin_1() {
+        check("\u{feff}名=值\n".as_bytes(), &[("名", "值", 1)]);
+        check(b"a=caf\xe9\nb=\xe4\xb8\xad", &[("a", "café", 1), ("b", "中", 2)]);
+    }
+
+    #[test]
+    fn a_malformed_escape_is_named_with_its_line() {
+        for (text, escape) in
+            [("a=1\nb=\\u12g4", "\\u12g4"), ("\nb=\\u12", "\\u12"), ("\nb=\\u+123", "\\u+123")]
+        {
+            let error = Properties::parse("x.properties", text.as_bytes()).expect_err("malformed");
+            assert_eq!((error.line, error.escape.as_str()), (2, escape));
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_counts() {
+        let properties = Properties::parse("", b"a=1\nb=2\na=3\na=4").expect("well-formed");
+        assert_eq!(properties.get("a"), Some("4"));
+        assert_eq!(properties.get("c"), None);
+        let duplicates: Vec<usize> = properties.duplicates().map(|entry| entry.line).collect();
+        assert_eq!(duplicates, [1, 3]);
+    }
+
+    /// Writes an entry so that it reads back as itself, whatever is in it.
+    fn escaped(text: &str) -> String {
+        text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_parse_or_fail_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Properties::parse("", &bytes);
+        }
+
+        #[test]
+        fn any_key_and_value_survive_escaping(key in "\\PC{1,20}", value in any::<String>()) {
+            let text = format!("{}={}\n", escaped(&key), escaped(&value));
+            let properties = Properties::parse("", text.as_bytes()).expect("well-formed");
+            prop_assert_eq!(properties.get(&key), Some(value.as_str()));
+        }
+
+        #[test]
+        fn java_like_soup_keeps_its_line_numbers(text in "[ab=: \\\\#!\n\r\t]{0,60}") {
+            let lines = natural_lines(text.as_bytes()).len();
+            if let Ok(properties) = Properties::parse("", text.as_bytes()) {
+                let numbers: Vec<usize> = properties.entries().iter().map(|entry| entry.line).collect();
+                prop_assert!(numbers.is_sorted_by(|one, next| one < next));
+                prop_assert!(numbers.iter().all(|line| (1..=lines).contains(line)));
+            }
+        }
+    }
+}

@@ -73,7 +73,7 @@ impl TopicConfig {
             None => Ok(inherited(def, broker)),
         };
         let values = keys::topic_keys().map(value).collect::<Result<_, _>>()?;
-        let config = TopicConfig { overrides, values, broker: broker.clone() };
+        let config = TopicConfig::resolved(overrides, values, broker);
         config.check_combinations()?;
         Ok(config)
     }
@@ -103,7 +103,24 @@ impl TopicConfig {
             None => inherited(def, broker),
         };
         let values = keys::topic_keys().map(value).collect();
-        (TopicConfig { overrides: kept, values, broker: broker.clone() }, refused)
+        (TopicConfig::resolved(kept, values, broker), refused)
+    }
+
+    /// Before 3.6 one key bounded timestamps on both sides (KIP-937): it still does where the newer are unset.
+    fn resolved(
+        overrides: BTreeMap<String, String>,
+        mut values: Vec<Value>,
+        broker: &BrokerConfig,
+    ) -> TopicConfig {
+        let older = keys::topic::MESSAGE_TIMESTAMP_DIFFERENCE_MAX_MS;
+        let newer =
+            [keys::topic::MESSAGE_TIMESTAMP_BEFORE_MAX_MS, keys::topic::MESSAGE_TIMESTAMP_AFTER_MAX_MS];
+        if overrides.contains_key(older.name()) {
+            for key in newer.into_iter().filter(|key| !overrides.contains_key(key.name())) {
+                values[key.def().slot] = values[older.def().slot].clone();
+            }
+        }
+        TopicConfig { overrides, values, broker: broker.clone() }
     }
 
     /// The same topic on a broker whose own settings changed.
@@ -218,4 +235,103 @@ impl TopicConfig {
 /// What a topic has without a setting of its own: the broker key's value, else the table's default.
 fn inherited(def: &KeyDef, broker: &BrokerConfig) -> Value {
     broker.inherited(def).unwrap_or_else(|| def.default_value())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DynamicLayer, Properties};
+
+    fn broker(text: &str) -> BrokerConfig {
+        let file = Properties::parse("f", text.as_bytes()).expect("well-formed");
+        BrokerConfig::from_properties(&file, &[]).unwrap_or_else(|errors| panic!("{errors}")).0
+    }
+
+    fn topic(overrides: &[(&str, &str)], broker: &BrokerConfig) -> TopicConfig {
+        TopicConfig::new(overrides.iter().copied(), broker).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_topic_takes_the_brokers_values_in_its_own_units() {
+        let broker =
+            broker("log.retention.minutes=3\nlog.roll.hours=1\nmessage.max.bytes=77\nmin.insync.replicas=2");
+        let plain = topic(&[], &broker);
+        assert_eq!(plain.get(keys::topic::RETENTION_MS), 180_000);
+        assert_eq!(plain.get(keys::topic::SEGMENT_MS), 3_600_000);
+        assert_eq!(plain.get(keys::topic::MAX_MESSAGE_BYTES), 77);
+        assert_eq!(plain.get(keys::topic::MIN_INSYNC_REPLICAS), 2);
+        let own = topic(&[("retention.ms", "5"), ("min.insync.replicas", "1")], &broker);
+        assert_eq!((own.get(keys::topic::RETENTION_MS), own.get(keys::topic::MIN_INSYNC_REPLICAS)), (5, 1));
+        let changed = BTreeMap::from([("message.max.bytes".to_owned(), "88".to_owned())]);
+        let changed = broker.with_dynamic(DynamicLayer::ThisBroker, changed).0;
+        assert_eq!(own.on_broker(&changed).get(keys::topic::MAX_MESSAGE_BYTES), 88);
+    }
+
+    #[test]
+    fn words_become_types() {
+        let broker = BrokerConfig::default();
+        let plain = topic(&[], &broker);
+        assert_eq!(plain.cleanup_policy(), CleanupPolicy { compact: false, delete: true });
+        assert_eq!(
+            (plain.compression(), plain.timestamp_type()),
+            (Compression::Producer, TimestampType::CreateTime)
+        );
+        let set =
+            [("cleanup.policy", "compact"), ("compression.type", "zstd"), ("compression.zstd.level", "-5")];
+        let set = topic(&set, &broker);
+        assert_eq!(set.cleanup_policy(), CleanupPolicy { compact: true, delete: false });
+        assert_eq!(set.compression(), Compression::Zstd(-5));
+        assert_eq!(
+            topic(&[("message.timestamp.type", "LogAppendTime")], &broker).timestamp_type(),
+            TimestampType::LogAppendTime
+        );
+        assert_eq!(topic(&[("internal.segment.bytes", "100")], &broker).segment_bytes(), 100);
+    }
+
+    #[test]
+    fn compaction_may_hasten_the_roll() {
+        let broker = BrokerConfig::default();
+        let lag = ("max.compaction.lag.ms", "1000");
+        assert_eq!(topic(&[lag, ("cleanup.policy", "compact")], &broker).segment_ms_max(), 1000);
+        assert_eq!(topic(&[lag], &broker).segment_ms_max(), 7 * 24 * 3_600_000);
+    }
+
+    #[test]
+    fn the_older_timestamp_key_bounds_both_sides_unless_the_newer_are_set() {
+        let bounds = |topic: &TopicConfig| {
+            let before = topic.get(keys::topic::MESSAGE_TIMESTAMP_BEFORE_MAX_MS);
+            (before, topic.get(keys::topic::MESSAGE_TIMESTAMP_AFTER_MAX_MS))
+        };
+        let plain = BrokerConfig::default();
+        assert_eq!(bounds(&topic(&[], &plain)), (i64::MAX, 3_600_000));
+        let old = ("message.timestamp.difference.max.ms", "7");
+        assert_eq!(bounds(&topic(&[old], &plain)), (7, 7));
+        assert_eq!(bounds(&topic(&[old, ("message.timestamp.before.max.ms", "9")], &plain)), (9, 7));
+        let old_broker = broker("log.message.timestamp.difference.max.ms=8");
+        assert_eq!(bounds(&topic(&[], &old_broker)), (8, 8));
+        let newer_broker =
+            broker("log.message.timestamp.difference.max.ms=8\nlog.message.timestamp.after.max.ms=3");
+        assert_eq!(bounds(&topic(&[], &newer_broker)), (8, 3));
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_refused() {
+        let lags = [("min.compaction.lag.ms", "5"), ("max.compaction.lag.ms", "4")];
+        let error = TopicConfig::new(lags, &BrokerConfig::default()).expect_err("refused").to_string();
+        assert_eq!(
+            error,
+            "conflict topic config setting min.compaction.lag.ms (5) > max.compaction.lag.ms (4)"
+        );
+    }
+
+    #[test]
+    fn stored_settings_that_became_invalid_are_left_out() {
+        let stored = [("retention.ms", "x"), ("gone.key", "1"), ("segment.bytes", "2097152")];
+        let (config, refused) = TopicConfig::from_stored(stored, &BrokerConfig::default());
+        assert_eq!(config.get(keys::topic::SEGMENT_BYTES), 2_097_152);
+        assert_eq!(config.overrides().len(), 1);
+        let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        let bad_value = "Invalid value x for configuration retention.ms: Not a number of type LONG";
+        assert_eq!(refused, [bad_value, "Unknown topic config name: gone.key"]);
+    }
 }

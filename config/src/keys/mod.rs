@@ -33,24 +33,29 @@ pub use tls::*;
 
 use crate::key::{KeyDef, Scope};
 
-/// Tables of the broker scope in slot order.
-static BROKER_TABLES: [&[KeyDef]; 11] = [
-    &node::DEFS,
-    &network::DEFS,
-    &log::DEFS,
-    &replication::DEFS,
-    &coordinator::DEFS,
-    &group_protocols::DEFS,
-    &tls::DEFS,
-    &sasl::DEFS,
-    &tiered::DEFS,
-    &metrics::DEFS,
-    &retired::DEFS,
+/// Tables of the broker scope in slot order, each with its audience.
+static BROKER_TABLES: [(&str, &[KeyDef]); 11] = [
+    ("the node and its quorum", &node::DEFS),
+    ("listeners, connections and requests", &network::DEFS),
+    ("logs", &log::DEFS),
+    ("replication and quotas", &replication::DEFS),
+    ("offsets, classic groups and transactions", &coordinator::DEFS),
+    ("newer group protocols", &group_protocols::DEFS),
+    ("TLS and authorization", &tls::DEFS),
+    ("SASL and delegation tokens", &sasl::DEFS),
+    ("tiered storage", &tiered::DEFS),
+    ("metrics", &metrics::DEFS),
+    ("keys of older lines", &retired::DEFS),
 ];
+
+/// The broker keys by audience, in slot order: a title and its keys.
+pub(crate) fn broker_tables() -> impl Iterator<Item = (&'static str, &'static [KeyDef])> {
+    BROKER_TABLES.iter().copied()
+}
 
 /// All broker keys in slot order.
 pub fn broker_keys() -> impl Iterator<Item = &'static KeyDef> {
-    BROKER_TABLES.iter().copied().flatten()
+    broker_tables().flat_map(|(_, table)| table)
 }
 
 /// All topic keys in slot order.
