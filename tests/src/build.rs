@@ -10,30 +10,38 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
 }
 
-/// The build directory that holds this very test binary (`…/target`), where caches may be kept.
+/// The build directory that holds this very program (`…/target`), where caches may be kept.
+///
+/// # Panics
+/// When the program was not built by cargo.
 #[must_use]
 pub fn target() -> PathBuf {
-    let exe = std::env::current_exe().expect("the test binary has a path");
-    // target/<profile>/deps/main-<hash>
-    exe.ancestors().nth(3).expect("a test binary lies three levels under target/").to_path_buf()
+    let profile = profile_dir();
+    profile.parent().expect("a profile's folder lies in the build directory").to_path_buf()
 }
 
-/// The path of the `rkafka` binary.
+/// `…/target/<profile>`: the folder right below the one that cargo marks with a CACHEDIR.TAG.
+fn profile_dir() -> PathBuf {
+    let exe = std::env::current_exe().expect("the program has a path");
+    let in_target = |dir: &&Path| dir.parent().is_some_and(|parent| parent.join("CACHEDIR.TAG").exists());
+    exe.ancestors().find(in_target).expect("the program was built by cargo").to_path_buf()
+}
+
+/// The path of the `rkafka` binary, built with the profile of this program.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn rkafka() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let exe = std::env::current_exe().expect("the test binary has a path");
-        let profile_dir = exe.ancestors().nth(2).expect("target/<profile>").to_path_buf();
-        let release = profile_dir.file_name().is_some_and(|name| name == "release");
+        let profile_dir = profile_dir();
+        let profile = match profile_dir.file_name().and_then(|name| name.to_str()) {
+            None | Some("debug") => "dev",
+            Some(profile) => profile,
+        };
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root()).args(["build", "--quiet", "--package", "rkafka", "--bin", "rkafka"]);
-        cargo.arg("--target-dir").arg(target());
-        if release {
-            cargo.arg("--release");
-        }
+        cargo.args(["--profile", profile]).arg("--target-dir").arg(target());
         let status = cargo.status().expect("cargo can be run");
         assert!(status.success(), "building the rkafka binary failed");
         profile_dir.join("rkafka")
