@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::address::Quorum;
 use crate::describe::{ConfigEntry, ConfigSource};
 use crate::error::{ConfigError, ConfigErrors, InvalidConfig, Origin};
 use crate::key::{BrokerKey, KeyDef, Scope, UpdateMode};
 use crate::keys;
 use crate::layers::{self, DynamicLayer, Layer, Layers};
-use crate::node::{NodeSettings, Settings, contradictions};
+use crate::node::{Fault, NodeSettings, Settings, contradictions};
 use crate::notice::{Notice, Notices};
 use crate::properties::Properties;
 use crate::suggest;
@@ -28,6 +29,8 @@ struct Inner {
     layers: Layers,
     /// Values in force by slot.
     values: Vec<Value>,
+    /// What a topic without settings of its own has, by topic slot; shared by all of them.
+    topic_values: Arc<[Value]>,
     node: NodeSettings,
 }
 
@@ -61,16 +64,18 @@ impl BrokerConfig {
         }
         let values = resolve(&layers);
         let node = NodeSettings::resolve(&layers, &values).map_err(|faults| {
-            ConfigErrors(
-                faults
-                    .into_iter()
-                    .map(|fault| (at(fault.key), fault))
-                    .map(|(at, fault)| fault.located(&layers, at))
-                    .collect(),
-            )
+            let locate = |fault: Fault| ConfigError { origin: at(fault.key), ..fault.into_error(&layers) };
+            ConfigErrors(faults.into_iter().map(locate).collect())
         })?;
-        let notices = notices(file, &origins);
-        Ok((BrokerConfig { inner: Arc::new(Inner { layers, values, node }) }, notices))
+        let broker = BrokerConfig::assemble(layers, values, node);
+        let notices = notices(file, &origins, &broker);
+        Ok((broker, notices))
+    }
+
+    fn assemble(layers: Layers, values: Vec<Value>, node: NodeSettings) -> BrokerConfig {
+        let inherited = |def: &KeyDef| inherited(def, &layers, &values);
+        let topic_values = keys::topic_keys().map(inherited).collect();
+        BrokerConfig { inner: Arc::new(Inner { layers, values, topic_values, node }) }
     }
 
     /// The value in force.
@@ -83,6 +88,14 @@ impl BrokerConfig {
     #[must_use]
     pub fn node(&self) -> &NodeSettings {
         &self.inner.node
+    }
+
+    /// `max.connections.per.ip.overrides`: limits for single addresses or host names.
+    pub fn max_connections_per_ip_overrides(&self) -> impl Iterator<Item = (&str, i32)> {
+        let pairs = self.get(keys::MAX_CONNECTIONS_PER_IP_OVERRIDES).split(',');
+        pairs.filter_map(|pair| {
+            pair.rsplit_once(':').and_then(|(host, limit)| Some((host.trim(), limit.trim().parse().ok()?)))
+        })
     }
 
     /// The text set for a name in the strongest layer that has it: for names outside the table, such as those
@@ -112,7 +125,7 @@ impl BrokerConfig {
         let values = resolve(&layers);
         // What a node is does not change while it runs; only listeners could, and those wait for a restart.
         let node = self.inner.node.clone();
-        (BrokerConfig { inner: Arc::new(Inner { layers, values, node }) }, refused)
+        (BrokerConfig::assemble(layers, values, node), refused)
     }
 
     /// Checks settings that are to become one dynamic layer (AlterConfigs, IncrementalAlterConfigs).
@@ -217,11 +230,14 @@ impl BrokerConfig {
         ConfigEntry { name: name.to_owned(), ..ConfigEntry::known(def, value, read_only, synonyms) }
     }
 
-    /// The default that a topic or group key takes from its broker key, in the unit of the former.
-    pub(crate) fn inherited(&self, def: &KeyDef) -> Option<Value> {
-        let synonym = keys::lookup(Scope::Broker, def.broker_synonym?)?;
-        let value = layers::effective(&self.inner.layers, &self.inner.values, synonym);
-        (value != Value::Null).then_some(value)
+    /// What a topic or group without a setting of its own has.
+    pub(crate) fn inherited(&self, def: &KeyDef) -> Value {
+        inherited(def, &self.inner.layers, &self.inner.values)
+    }
+
+    /// What a topic without settings of its own has, by slot.
+    pub(crate) fn topic_values(&self) -> &Arc<[Value]> {
+        &self.inner.topic_values
     }
 
     pub(crate) fn layers(&self) -> &Layers {
@@ -254,6 +270,15 @@ impl BrokerConfig {
     #[must_use]
     pub fn log_flush_interval_ms(&self) -> i64 {
         self.settings().fallback_ms(keys::LOG_FLUSH_INTERVAL_MS)
+    }
+}
+
+/// The default of a topic or group key: its broker key's value in its own unit, else the table's.
+fn inherited(def: &KeyDef, layers: &Layers, values: &[Value]) -> Value {
+    let synonym = def.broker_synonym.and_then(|name| keys::lookup(Scope::Broker, name));
+    match synonym.map(|synonym| layers::effective(layers, values, synonym)) {
+        None | Some(Value::Null) => def.default_value(),
+        Some(value) => value,
     }
 }
 
@@ -329,7 +354,11 @@ fn refuse(
     Err(InvalidConfig::Conflict(format!("{what}: [{}]", names.join(", "))))
 }
 
-fn notices(file: &Properties, origins: &BTreeMap<String, (String, Origin)>) -> Notices {
+fn notices(
+    file: &Properties,
+    origins: &BTreeMap<String, (String, Origin)>,
+    broker: &BrokerConfig,
+) -> Notices {
     let mut notices: Notices = file
         .duplicates()
         .map(|entry| Notice::Duplicate {
@@ -354,7 +383,22 @@ fn notices(file: &Properties, origins: &BTreeMap<String, (String, Origin)>) -> N
         ignored.dedup();
         notices.push(Notice::Ignored(ignored));
     }
+    notices.extend(advice(broker).map(Notice::Advice));
     notices
+}
+
+/// Settings that do less than their owner may think.
+fn advice(broker: &BrokerConfig) -> impl Iterator<Item = String> {
+    let authorizer = broker.get(keys::AUTHORIZER_CLASS_NAME);
+    let unprotected = (!authorizer.is_empty()).then(|| {
+        format!(
+            "authorizer.class.name={authorizer}: authorization is not served yet, everybody may do everything"
+        )
+    });
+    let has_quorum = !matches!(broker.node().quorum, Quorum::Alone | Quorum::Addresses(_));
+    let unused = (has_quorum && broker.get(keys::ZOOKEEPER_CONNECT).is_some())
+        .then(|| "zookeeper.connect is not used: controller.quorum.* says where the quorum is".to_owned());
+    unprotected.into_iter().chain(unused)
 }
 
 #[cfg(test)]
@@ -403,6 +447,19 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_promise_too_much_are_said() {
+        let text = "authorizer.class.name=kafka.security.authorizer.AclAuthorizer\nzookeeper.connect=z\n\
+                    controller.quorum.voters=1@a:1\nnode.id=1\n";
+        let expected = [
+            "ignored: authorizer.class.name",
+            "authorizer.class.name=kafka.security.authorizer.AclAuthorizer: authorization is not served yet, \
+             everybody may do everything",
+            "zookeeper.connect is not used: controller.quorum.* says where the quorum is",
+        ];
+        assert_eq!(read(text, &[]).expect("valid").1, expected);
+    }
+
+    #[test]
     fn odd_entries_are_said_and_do_not_stop_the_start() {
         let text = "log.dris=/x\nnum.partitions=1\nnum.partitions=2\nnum.io.threads=4\nmy.plugin=1\n\
                     listener.name.out.ssl.key.password=x\n";
@@ -415,6 +472,17 @@ mod tests {
                 "ignored: num.io.threads, ssl.key.password",
             ]
         );
+    }
+
+    #[test]
+    fn limits_for_single_addresses_are_read_and_checked() {
+        let key = "max.connections.per.ip.overrides";
+        let limits = broker(&format!("{key}=10.0.0.1:5, host:7,::1:9"));
+        let limits: Vec<(&str, i32)> = limits.max_connections_per_ip_overrides().collect();
+        assert_eq!(limits, [("10.0.0.1", 5), ("host", 7), ("::1", 9)]);
+        let error = read(&format!("{key}=host"), &[]).expect_err("refused");
+        let reason = "\"host\" is not host:count (accepted: a text, host:count,…)";
+        assert_eq!(error, format!("server.properties:1: {key}=host: {reason}"));
     }
 
     #[test]

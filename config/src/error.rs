@@ -1,10 +1,13 @@
 //! What can be wrong with a setting: of a topic, group or running broker ([`InvalidConfig`], with Kafka's own
 //! texts, since clients print them), and of a property file ([`ConfigError`], with file, line and range).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::key::Scope;
+use crate::key::{KeyDef, Scope};
+use crate::keys;
 use crate::range::Refusal;
+use crate::value::Value;
 
 /// A refused setting; `Display` is the text that Kafka answers: with wire code INVALID_CONFIG for topics and
 /// groups, INVALID_REQUEST for brokers.
@@ -60,6 +63,19 @@ impl fmt::Display for InvalidConfig {
 }
 
 impl std::error::Error for InvalidConfig {}
+
+/// Reads the settings of a topic or group. As in Kafka an unknown name is refused before any bad value.
+pub(crate) fn parse_all(
+    scope: Scope,
+    settings: &BTreeMap<String, String>,
+) -> Result<Vec<(&'static KeyDef, Value)>, InvalidConfig> {
+    let known = |(name, text)| match keys::lookup(scope, name) {
+        Some(def) => Ok((def, text)),
+        None => Err(InvalidConfig::UnknownKey { scope, name: String::clone(name) }),
+    };
+    let known = settings.iter().map(known).collect::<Result<Vec<(_, &String)>, _>>()?;
+    known.into_iter().map(|(def, text)| Ok((def, def.parse(text)?))).collect()
+}
 
 /// Where a setting stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::broker::{BrokerConfig, value_of};
 use crate::describe::{ConfigEntry, ConfigSource, Synonym};
-use crate::error::InvalidConfig;
+use crate::error::{InvalidConfig, parse_all};
 use crate::key::{BrokerKey, GroupKey, KeyDef, Scope};
 use crate::keys::{self, group};
 use crate::value::{Typed, Value};
@@ -113,14 +113,11 @@ impl GroupConfig {
     ) -> Result<GroupConfig, InvalidConfig> {
         let overrides: BTreeMap<String, String> =
             overrides.into_iter().map(|(k, v)| (k.as_ref().to_owned(), v.as_ref().to_owned())).collect();
-        if let Some(name) = overrides.keys().find(|name| keys::lookup(Scope::Group, name).is_none()) {
-            return Err(InvalidConfig::UnknownKey { scope: Scope::Group, name: name.clone() });
+        let own = parse_all(Scope::Group, &overrides)?;
+        let mut values: Vec<Value> = keys::group_keys().map(|def| broker.inherited(def)).collect();
+        for (def, value) in own {
+            values[def.slot] = value;
         }
-        let value = |def: &KeyDef| match overrides.get(def.name) {
-            Some(text) => def.parse(text),
-            None => Ok(broker.inherited(def).unwrap_or_else(|| def.default_value())),
-        };
-        let values = keys::group_keys().map(value).collect::<Result<_, _>>()?;
         let config = GroupConfig { overrides, values, broker: broker.clone() };
         config.check_bounds()?;
         Ok(config)

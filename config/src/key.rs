@@ -360,7 +360,10 @@ impl Spec {
 /// Writes one table of keys: `/// doc` + `HANDLE: type = "name" => spec;` a line. Yields the `DEFS` slice, a
 /// typed handle a key, and `END`, the first free slot, where the scope's next table begins.
 macro_rules! key_table {
-    ($scope:ident from $first:expr; $($(#[doc = $doc:literal])+ $handle:ident: $type:ty = $name:literal => $spec:expr;)+) => {
+    (
+        $scope:ident from $first:expr;
+        $($(#[doc = $doc:literal])+ $handle:ident: $type:ty = $name:literal => $spec:expr;)+
+    ) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         #[repr(usize)]
         enum Row { $($handle,)+ Count }

@@ -44,10 +44,11 @@ impl Fault {
         Fault { key, reason: reason.into() }
     }
 
-    pub(crate) fn located(self, layers: &Layers, origin: Origin) -> ConfigError {
-        let value = layers.setting(self.key).unwrap_or_default().to_owned();
+    /// The error of a start, its place still to be filled in.
+    pub(crate) fn into_error(self, layers: &Layers) -> ConfigError {
         let Fault { key, reason } = self;
-        ConfigError { origin, key: key.to_owned(), value, reason, accepted: String::new() }
+        let value = layers.setting(key).unwrap_or_default().to_owned();
+        ConfigError { origin: Origin::Default, key: key.to_owned(), value, reason, accepted: String::new() }
     }
 }
 

@@ -9,10 +9,16 @@ pub const CONTROLLER_PROPERTIES: &str = include_str!("../properties/controller.p
 /// One of three nodes with the keys of the ZooKeeper era.
 pub const ZOOKEEPER_STYLE_PROPERTIES: &str = include_str!("../properties/zookeeper-style.properties");
 
-/// Every shipped file with its name.
+/// Every shipped file of a node with its name.
 pub const FILES: [(&str, &str); 4] = [
     ("server.properties", SERVER_PROPERTIES),
     ("broker.properties", BROKER_PROPERTIES),
     ("controller.properties", CONTROLLER_PROPERTIES),
     ("zookeeper-style.properties", ZOOKEEPER_STYLE_PROPERTIES),
+];
+
+/// The shipped files of clients; their keys are not in the table.
+pub const CLIENT_FILES: [(&str, &str); 2] = [
+    ("producer.properties", include_str!("../properties/producer.properties")),
+    ("consumer.properties", include_str!("../properties/consumer.properties")),
 ];

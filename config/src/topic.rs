@@ -1,10 +1,11 @@
 //! The settings of one topic: its own over the broker's over the defaults.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::broker::{BrokerConfig, value_of};
 use crate::describe::{ConfigEntry, ConfigSource, Synonym};
-use crate::error::InvalidConfig;
+use crate::error::{InvalidConfig, parse_all};
 use crate::key::{KeyDef, Scope, TopicKey};
 use crate::keys;
 use crate::value::{Typed, Value};
@@ -49,8 +50,8 @@ pub enum Compression {
 pub struct TopicConfig {
     /// What the topic itself sets, as texts.
     overrides: BTreeMap<String, String>,
-    /// Values in force by slot.
-    values: Vec<Value>,
+    /// Values in force by slot; the broker's own where the topic sets nothing.
+    values: Arc<[Value]>,
     broker: BrokerConfig,
 }
 
@@ -65,15 +66,8 @@ impl TopicConfig {
     ) -> Result<TopicConfig, InvalidConfig> {
         let overrides: BTreeMap<String, String> =
             overrides.into_iter().map(|(k, v)| (k.as_ref().to_owned(), v.as_ref().to_owned())).collect();
-        if let Some(name) = overrides.keys().find(|name| keys::lookup(Scope::Topic, name).is_none()) {
-            return Err(InvalidConfig::UnknownKey { scope: Scope::Topic, name: name.clone() });
-        }
-        let value = |def: &KeyDef| match overrides.get(def.name) {
-            Some(text) => def.parse(text),
-            None => Ok(inherited(def, broker)),
-        };
-        let values = keys::topic_keys().map(value).collect::<Result<_, _>>()?;
-        let config = TopicConfig::resolved(overrides, values, broker);
+        let own = parse_all(Scope::Topic, &overrides)?;
+        let config = TopicConfig::laid_over(broker, overrides, own);
         config.check_combinations()?;
         Ok(config)
     }
@@ -84,41 +78,33 @@ impl TopicConfig {
         overrides: impl IntoIterator<Item = (K, V)>,
         broker: &BrokerConfig,
     ) -> (TopicConfig, Vec<InvalidConfig>) {
-        let mut kept = BTreeMap::new();
-        let mut refused = Vec::new();
+        let (mut kept, mut own, mut refused) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (name, text) in overrides {
-            let verdict = match keys::lookup(Scope::Topic, name.as_ref()) {
-                Some(def) => def.parse(text.as_ref()).map(drop),
-                None => {
-                    Err(InvalidConfig::UnknownKey { scope: Scope::Topic, name: name.as_ref().to_owned() })
+            let (name, text) = (name.as_ref().to_owned(), text.as_ref().to_owned());
+            match keys::lookup(Scope::Topic, &name).map(|def| (def, def.parse(&text))) {
+                Some((def, Ok(value))) => {
+                    own.push((def, value));
+                    kept.insert(name, text);
                 }
-            };
-            match verdict {
-                Ok(()) => drop(kept.insert(name.as_ref().to_owned(), text.as_ref().to_owned())),
-                Err(error) => refused.push(error),
+                Some((_, Err(error))) => refused.push(error),
+                None => refused.push(InvalidConfig::UnknownKey { scope: Scope::Topic, name }),
             }
         }
-        let value = |def: &KeyDef| match kept.get(def.name) {
-            Some(text) => def.parse(text).unwrap_or_else(|_| inherited(def, broker)),
-            None => inherited(def, broker),
-        };
-        let values = keys::topic_keys().map(value).collect();
-        (TopicConfig::resolved(kept, values, broker), refused)
+        (TopicConfig::laid_over(broker, kept, own), refused)
     }
 
-    /// Before 3.6 one key bounded timestamps on both sides (KIP-937): it still does where the newer are unset.
-    fn resolved(
-        overrides: BTreeMap<String, String>,
-        mut values: Vec<Value>,
+    fn laid_over(
         broker: &BrokerConfig,
+        overrides: BTreeMap<String, String>,
+        own: Vec<(&'static KeyDef, Value)>,
     ) -> TopicConfig {
-        let older = keys::topic::MESSAGE_TIMESTAMP_DIFFERENCE_MAX_MS;
-        let newer =
-            [keys::topic::MESSAGE_TIMESTAMP_BEFORE_MAX_MS, keys::topic::MESSAGE_TIMESTAMP_AFTER_MAX_MS];
-        if overrides.contains_key(older.name()) {
-            for key in newer.into_iter().filter(|key| !overrides.contains_key(key.name())) {
-                values[key.def().slot] = values[older.def().slot].clone();
+        let mut values = broker.topic_values().clone();
+        if !own.is_empty() {
+            let slots = Arc::make_mut(&mut values);
+            for (def, value) in own {
+                slots[def.slot] = value;
             }
+            spread_timestamp_difference(&overrides, slots);
         }
         TopicConfig { overrides, values, broker: broker.clone() }
     }
@@ -232,9 +218,16 @@ impl TopicConfig {
     }
 }
 
-/// What a topic has without a setting of its own: the broker key's value, else the table's default.
-fn inherited(def: &KeyDef, broker: &BrokerConfig) -> Value {
-    broker.inherited(def).unwrap_or_else(|| def.default_value())
+/// Before 3.6 one key bounded timestamps on both sides (KIP-937): it still does where the newer are unset.
+fn spread_timestamp_difference(overrides: &BTreeMap<String, String>, slots: &mut [Value]) {
+    let older = keys::topic::MESSAGE_TIMESTAMP_DIFFERENCE_MAX_MS;
+    let newer = [keys::topic::MESSAGE_TIMESTAMP_BEFORE_MAX_MS, keys::topic::MESSAGE_TIMESTAMP_AFTER_MAX_MS];
+    if !overrides.contains_key(older.name()) {
+        return;
+    }
+    for key in newer.into_iter().filter(|key| !overrides.contains_key(key.name())) {
+        slots[key.def().slot] = slots[older.def().slot].clone();
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Listeners, connections, request limits and threads.
 
 use super::reasons;
+use super::rules::HOST_COUNTS;
 use crate::key::{default, key_table, null};
 use crate::range::Accepts;
 use crate::value::{Class, List, Text};
@@ -61,7 +62,8 @@ key_table! { OfBroker from super::node::END;
         default("2147483647").at_least(0).cluster_wide();
 
     /// Limits for single addresses or host names, as `host:count,…`.
-    MAX_CONNECTIONS_PER_IP_OVERRIDES: Text = "max.connections.per.ip.overrides" => default("").cluster_wide();
+    MAX_CONNECTIONS_PER_IP_OVERRIDES: Text = "max.connections.per.ip.overrides" =>
+        default("").accepts(HOST_COUNTS).cluster_wide();
 
     /// Most fetch sessions that are kept (KIP-227).
     MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS: i32 = "max.incremental.fetch.session.cache.slots" =>

@@ -58,3 +58,14 @@ pub(super) const RELEASE: Accepts = Accepts::Rule("a Kafka release such as 2.2 o
     }
     Err(format!("Version {text} is not a valid version"))
 });
+
+/// Pairs of a host and a number of connections.
+pub(super) const HOST_COUNTS: Accepts = Accepts::Rule("host:count,…", |value| {
+    let text = value.to_string();
+    let is_pair =
+        |pair: &str| pair.rsplit_once(':').is_some_and(|(_, count)| count.trim().parse::<u32>().is_ok());
+    match text.split(',').map(str::trim).find(|pair| !pair.is_empty() && !is_pair(pair)) {
+        Some(pair) => Err(format!("{pair:?} is not host:count")),
+        None => Ok(()),
+    }
+});

@@ -17,6 +17,23 @@ fn shipped_files_are_valid_and_say_nothing_odd() {
 }
 
 #[test]
+fn every_file_of_the_folder_is_shipped() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("properties");
+    let entries = std::fs::read_dir(folder).expect("properties/ is there");
+    let mut found: Vec<String> =
+        entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    let mut shipped: Vec<&str> =
+        shipped::FILES.iter().chain(&shipped::CLIENT_FILES).map(|(name, _)| *name).collect();
+    found.sort();
+    shipped.sort_unstable();
+    assert_eq!(found, shipped);
+    for (name, text) in shipped::CLIENT_FILES {
+        let file = Properties::parse(name, text.as_bytes()).expect("well-formed");
+        assert_eq!(file.get("bootstrap.servers"), Some("localhost:9092"), "{name}");
+    }
+}
+
+#[test]
 fn the_server_file_is_one_node_on_the_usual_port() {
     let (broker, _) = read("server.properties", shipped::SERVER_PROPERTIES);
     let node = broker.node();
