@@ -69,9 +69,9 @@ pub(crate) fn parse_all(
     scope: Scope,
     settings: &BTreeMap<String, String>,
 ) -> Result<Vec<(&'static KeyDef, Value)>, InvalidConfig> {
-    let known = |(name, text)| match keys::lookup(scope, name) {
+    let known = |(name, text): (&String, _)| match keys::lookup(scope, name) {
         Some(def) => Ok((def, text)),
-        None => Err(InvalidConfig::UnknownKey { scope, name: String::clone(name) }),
+        None => Err(InvalidConfig::UnknownKey { scope, name: name.clone() }),
     };
     let known = settings.iter().map(known).collect::<Result<Vec<(_, &String)>, _>>()?;
     known.into_iter().map(|(def, text)| Ok((def, def.parse(text)?))).collect()
