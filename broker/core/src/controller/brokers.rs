@@ -288,3 +288,6 @@ pub fn unregister_broker(view: &View<'_>, broker: BrokerId) -> Result<Outcome<()
     records.push(MetadataRecord::UnregisterBroker { id: broker, epoch: registration.epoch });
     Ok(Outcome { records, reply: () })
 }
+
+#[cfg(test)]
+mod tests;

@@ -347,3 +347,6 @@ fn stored(image: &Image, resource: &ConfigResource) -> ConfigValues {
 pub(super) fn describe_topic(view: &View<'_>, values: &ConfigValues) -> Vec<ConfigEntry> {
     TopicConfig::from_stored(values, view.config).0.describe()
 }
+
+#[cfg(test)]
+mod tests;

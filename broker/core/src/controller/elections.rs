@@ -372,3 +372,6 @@ pub fn balance_leaders(view: &View<'_>, limit: usize) -> Vec<MetadataRecord> {
     });
     records
 }
+
+#[cfg(test)]
+mod tests;

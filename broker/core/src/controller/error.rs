@@ -57,6 +57,8 @@ pub enum ErrorKind {
     ResourceNotFound,
     /// What a broker offers does not fit the cluster (35).
     UnsupportedVersion,
+    /// The change was not applied in the time the request gave it; it may still be (7).
+    RequestTimedOut,
     /// A bug or an exhausted number space (-1).
     UnknownServerError,
 }
@@ -103,6 +105,7 @@ impl ErrorKind {
             }
             Self::ResourceNotFound => "A request illegally referred to a resource that does not exist.",
             Self::UnsupportedVersion => "The version of API is not supported.",
+            Self::RequestTimedOut => "The request timed out.",
             Self::UnknownServerError => {
                 "The server experienced an unexpected error when processing the request."
             }

@@ -96,3 +96,6 @@ fn supports(who: &str, lowest: i16, highest: i16, level: i16) -> Result<(), Stri
         format!("{who} only supports versions {lowest}-{highest}")
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -328,3 +328,6 @@ fn check_alteration(
     };
     if wanted.isr.iter().all(eligible) { Ok(()) } else { Err(ErrorKind::IneligibleReplica.into()) }
 }
+
+#[cfg(test)]
+mod tests;

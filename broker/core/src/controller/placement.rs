@@ -192,3 +192,6 @@ impl SplitMix64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

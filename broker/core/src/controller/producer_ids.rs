@@ -33,3 +33,6 @@ pub fn allocate_producer_ids(
     let records = vec![MetadataRecord::ProducerIds { broker, broker_epoch, next }];
     Ok(Outcome { records, reply: ProducerIdBlock { first } })
 }
+
+#[cfg(test)]
+mod tests;

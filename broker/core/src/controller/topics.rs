@@ -358,3 +358,6 @@ fn delete_topic(view: &View<'_>, topic: &TopicRef, deleted: &mut BTreeSet<TopicI
     };
     DeleteTopicResult { name: Some(found.name.to_string()), id: Some(found.id), result }
 }
+
+#[cfg(test)]
+mod tests;

@@ -346,11 +346,12 @@ impl LeaderState {
         let leader_end = self.log_end_offset;
         let follower = self.followers.iter_mut().find(|follower| follower.id == fetch.broker);
         let follower = follower.ok_or(FetchRefused::NotReplica(fetch.broker))?;
-        if let Some(registered) = follower.active_epoch {
-            if fetch.broker_epoch != -1 && fetch.broker_epoch < registered {
-                let (broker, epoch) = (fetch.broker, fetch.broker_epoch);
-                return Err(FetchRefused::StaleBrokerEpoch { broker, epoch, registered });
-            }
+        if let Some(registered) = follower.active_epoch
+            && fetch.broker_epoch != -1
+            && fetch.broker_epoch < registered
+        {
+            let (broker, epoch) = (fetch.broker, fetch.broker_epoch);
+            return Err(FetchRefused::StaleBrokerEpoch { broker, epoch, registered });
         }
         if fetch.offset >= leader_end {
             follower.caught_up_ms = Some(now_ms);

@@ -1,0 +1,40 @@
+use super::super::testing::{Cluster, broker};
+use super::*;
+
+const SUPPORTED: [SupportedFeature; 1] = [SupportedFeature { name: "f", lowest: 1, highest: 3 }];
+
+fn check(cluster: &Cluster, name: &str, level: i16, kind: UpdateKind, expected: Result<usize, &str>) {
+    let update = FeatureUpdate { name: name.to_owned(), level, kind };
+    let result = update_features(&cluster.view(), &SUPPORTED, &[update], false);
+    let result = result.map(|outcome| outcome.records.len()).map_err(|error| {
+        assert_eq!(error.kind, ErrorKind::InvalidUpdateVersion);
+        error.message
+    });
+    assert_eq!(result.as_ref().map_err(String::as_str), expected.as_ref().map_err(|text| *text));
+}
+
+#[test]
+fn features_move_where_everybody_can_follow() {
+    let mut cluster = Cluster::new(0, "");
+    let MetadataRecord::RegisterBroker { broker: mut registration } = broker(1, None, false) else { return };
+    registration.features = vec![("f".into(), 1, 2)];
+    cluster.commit(&[MetadataRecord::RegisterBroker { broker: registration }]);
+    let prefix = |level| format!("Invalid update version {level} for feature f. ");
+    check(&cluster, "f", 2, UpdateKind::Upgrade, Ok(1));
+    let message = prefix(3) + "Broker 1 only supports versions 1-2";
+    check(&cluster, "f", 3, UpdateKind::Upgrade, Err(&message));
+    let message = prefix(4) + "Local controller only supports versions 1-3";
+    check(&cluster, "f", 4, UpdateKind::Upgrade, Err(&message));
+    let message = prefix(-1) + "A feature version cannot be less than 0.";
+    check(&cluster, "f", -1, UpdateKind::Upgrade, Err(&message));
+    let message =
+        "Invalid update version 1 for feature g. Local controller does not support this feature.".to_owned();
+    check(&cluster, "g", 1, UpdateKind::Upgrade, Err(&message));
+    cluster.commit(&[MetadataRecord::Feature { name: "f".to_owned(), level: 2 }]);
+    check(&cluster, "f", 2, UpdateKind::Upgrade, Ok(0));
+    check(&cluster, "f", 1, UpdateKind::SafeDowngrade, Ok(1));
+    let message = prefix(1)
+        + "Can't downgrade the version of this feature without setting the upgrade type to either safe or \
+           unsafe downgrade.";
+    check(&cluster, "f", 1, UpdateKind::Upgrade, Err(&message));
+}
