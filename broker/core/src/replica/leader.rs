@@ -429,17 +429,11 @@ impl LeaderState {
     /// Takes what the controller committed, unless something newer is known: an image may come later than the
     /// answer that was made after it.
     fn on_partition(&mut self, partition: &Partition, now_ms: u64) -> LeaderEffects {
-        let older = partition.leader_epoch < self.leader_epoch
-            || partition.partition_epoch < self.partition_epoch
-            || partition.leader != Some(self.local);
-        let unchanged =
-            partition.partition_epoch == self.partition_epoch && self.isr_state == IsrState::Committed;
-        // The same epoch answers a proposal that asked for what already was, but an image of that epoch says
-        // nothing about a proposal made since.
-        if !older
-            && !unchanged
-            && (partition.partition_epoch > self.partition_epoch || self.is_as_asked(partition))
-        {
+        let newer = partition.partition_epoch > self.partition_epoch;
+        // The same epoch answers a proposal that asked for what already was; an image of that epoch says nothing
+        // about a proposal made since.
+        let confirms = partition.partition_epoch == self.partition_epoch && self.is_as_asked(partition);
+        if partition.leader == Some(self.local) && (newer || confirms) {
             self.take_partition(partition, now_ms);
         }
         self.effects(now_ms, None)

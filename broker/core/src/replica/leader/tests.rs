@@ -105,6 +105,12 @@ impl World {
                 self.register(brokers(id)[0], epoch, rest.contains(&"fenced"))
             }
             ["image", rest @ ..] => self.image(rest),
+            ["old-image", isr] => {
+                let mut old = self.committed.clone();
+                old.isr = brokers(isr);
+                old.partition_epoch -= 1;
+                self.leader.on_image(&old, self.image.brokers(), now_ms)
+            }
             ["min", min] => {
                 let settings = ReplicationSettings {
                     min_insync_replicas: number(min) as usize,
@@ -379,6 +385,35 @@ fn a_fetch_of_an_earlier_life_does_not_count() {
 }
 
 #[test]
+fn a_position_counts_only_for_the_registration_it_was_told_under() {
+    // The broker came back under a new registration: what it had says nothing. One whose registration this
+    // leader has not seen yet must wait for the image, too.
+    check(
+        "lead replicas=1,2 isr=1 end=5 hw=5
+         fetch 2 5
+         broker 2 epoch=99
+         answer ineligible
+         append 1
+         fetch 2 6 epoch=120
+         broker 2 epoch=120
+         fetch 2 6 epoch=120",
+        &expect![[r#"
+            > lead replicas=1,2 isr=1 end=5 hw=5
+            > fetch 2 5
+              propose isr 1@10 2@20 in epoch 0.0
+            > broker 2 epoch=99
+            > answer ineligible
+            > append 1
+              high watermark 6
+            > fetch 2 6 epoch=120
+            > broker 2 epoch=120
+            > fetch 2 6 epoch=120
+              propose isr 1@10 2@120 in epoch 0.0
+        "#]],
+    );
+}
+
+#[test]
 fn nothing_is_committed_below_the_min_isr() {
     // KIP-966: what the last one standing writes alone must not become visible.
     check(
@@ -495,21 +530,31 @@ fn a_fenced_broker_does_not_hold_the_watermark_back() {
 
 #[test]
 fn an_old_image_does_not_undo_an_answer() {
-    // Row 9: the answer came first, then the image from before it.
+    // Row 9: the answer came first, then the image from before it; it even looks like what is asked for later.
     check(
         "lead replicas=1,2 isr=1
          fetch 2 0
          commit
-         broker 2
+         old-image 1
+         append 1
+         status
+         wait 101
+         old-image 1
          status",
         &expect![[r#"
             > lead replicas=1,2 isr=1
             > fetch 2 0
               propose isr 1@10 2@20 in epoch 0.0
             > commit
-            > broker 2
+            > old-image 1
+            > append 1
             > status
-              epoch 0.1 isr 1,2 (committed) high watermark 0 of 0
+              epoch 0.1 isr 1,2 (committed) high watermark 0 of 1
+            > wait 101
+              propose isr 1@10 in epoch 0.1
+            > old-image 1
+            > status
+              epoch 0.1 isr 1,2 (shrinking) high watermark 0 of 1
         "#]],
     );
 }
