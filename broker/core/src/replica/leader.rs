@@ -41,7 +41,9 @@ pub struct IsrProposal {
 pub enum ProposalAnswer {
     /// It is so, or already was; this is the partition now.
     Committed(Partition),
-    /// It was not done and won't be: a member may not be in the ISR.
+    /// It was not done and won't be: a member may not be in the ISR. Because the leader goes back to the committed
+    /// ISR at once, no earlier copy of the proposal may be under way: the controller must take the requests of
+    /// one broker in the order in which they were sent, and drop one that a later one has overtaken.
     Ineligible,
     /// The leader knows less than the controller; the next image will tell (or end its leadership).
     Stale,

@@ -795,7 +795,7 @@ fn step(world: &mut World, truth: &mut [i64; 2], event: &Event) -> LeaderEffects
 }
 
 /// The controller takes a proposal if it is of its epoch and all members are live, as `alter_partition` does;
-/// its answer may get lost.
+/// its answer may get lost. What was answered is not under way any more.
 fn answer(world: &mut World, kind: u8) -> LeaderEffects {
     let Some(proposal) = world.proposal.clone() else { return LeaderEffects::default() };
     let live = proposal.isr.iter().all(|(id, _)| world.image.brokers().is_active(*id));
@@ -814,5 +814,8 @@ fn answer(world: &mut World, kind: u8) -> LeaderEffects {
             }
         }
     };
+    if answer != ProposalAnswer::Unknown {
+        world.proposal = None;
+    }
     world.leader.on_answer(&proposal, &answer, world.now_ms)
 }
