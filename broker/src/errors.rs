@@ -24,6 +24,7 @@ impl ToErrorCode for PartitionError {
             PartitionError::FencedLeaderEpoch => ErrorCode::FencedLeaderEpoch,
             PartitionError::UnknownLeaderEpoch => ErrorCode::UnknownLeaderEpoch,
             PartitionError::NotEnoughReplicas => ErrorCode::NotEnoughReplicas,
+            PartitionError::NotEnoughReplicasAfterAppend => ErrorCode::NotEnoughReplicasAfterAppend,
             PartitionError::Offline => ErrorCode::KafkaStorageError,
             PartitionError::Append(error) => error.error_code(),
             PartitionError::Read(error) => error.error_code(),
@@ -126,6 +127,7 @@ impl ToErrorCode for ControllerError {
             ErrorKind::NewLeaderElected => ErrorCode::NewLeaderElected,
             ErrorKind::ResourceNotFound => ErrorCode::ResourceNotFound,
             ErrorKind::UnsupportedVersion => ErrorCode::UnsupportedVersion,
+            ErrorKind::RequestTimedOut => ErrorCode::RequestTimedOut,
             ErrorKind::UnknownServerError => ErrorCode::UnknownServerError,
         }
     }
@@ -163,7 +165,9 @@ pub(crate) fn coordinator_append_failure(error: &PartitionError) -> AppendFailur
         PartitionError::NotLeader
         | PartitionError::FencedLeaderEpoch
         | PartitionError::UnknownLeaderEpoch => AppendFailure::NotLeaderOrFollower,
-        PartitionError::NotEnoughReplicas => AppendFailure::NotEnoughReplicas,
+        PartitionError::NotEnoughReplicas | PartitionError::NotEnoughReplicasAfterAppend => {
+            AppendFailure::NotEnoughReplicas
+        }
         PartitionError::Offline | PartitionError::Log(_) | PartitionError::Append(AppendError::Log(_)) => {
             AppendFailure::StorageError
         }

@@ -3,17 +3,27 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`server`] | sockets: connections, frames, ordered answers |
+//! | [`api`] | requests: one API key, one file |
+//! | [`broker`] | what all requests of a broker share |
 //! | [`partition`] | partitions of this broker: append, read, wait |
+//! | [`coordinator`] | group coordinators: a task for each partition of `__consumer_offsets` led here |
 //! | [`metadata_store`] | the door to the metadata quorum |
 //! | [`controller`] | the active controller: its queue and its commits |
 //! | [`quorum`] | openraft on our own log |
+//! | [`producer_ids`] | ids of idempotent producers |
 //! | [`clock`] | the one real clock |
+//! | `internal_topics` | topics that come into being by being named |
 //! | `errors` | which failure becomes which code on the wire |
 
+pub mod api;
+pub mod broker;
 pub mod clock;
 pub mod controller;
+pub mod coordinator;
 mod errors;
+mod internal_topics;
 pub mod metadata_store;
 pub mod partition;
+pub mod producer_ids;
 pub mod quorum;
 pub mod server;

@@ -104,6 +104,34 @@ controller_calls! {
 /// A reply that is on its way.
 pub type PendingReply = Pin<Box<dyn Future<Output = Result<ControllerReply, ControllerError>> + Send>>;
 
+/// One voter or observer of the quorum, as DescribeQuorum shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuorumReplica {
+    /// The node.
+    pub id: i32,
+    /// How far its log is known to go.
+    pub log_end_offset: i64,
+    /// When it last fetched or acknowledged, milliseconds since 1970; -1 if unknown.
+    pub last_fetch_ms: i64,
+    /// When it last had everything, milliseconds since 1970; -1 if unknown.
+    pub last_caught_up_ms: i64,
+}
+
+/// The state of the quorum, as DescribeQuorum shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuorumStatus {
+    /// The active controller.
+    pub leader: Option<i32>,
+    /// Its term.
+    pub leader_epoch: i32,
+    /// Everything below it is committed.
+    pub high_watermark: i64,
+    /// Who votes.
+    pub voters: Vec<QuorumReplica>,
+    /// Who only follows.
+    pub observers: Vec<QuorumReplica>,
+}
+
 /// The metadata as one node sees it.
 pub trait MetadataStore: Send + Sync + 'static {
     /// The newest image. Lock-free; called for every request.
@@ -115,7 +143,27 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// The active controller, if one is known.
     fn controller(&self) -> Option<BrokerId>;
 
-    /// Sends a request to the active controller. The reply comes when the change is applied here.
+    /// The state of the quorum. Unless an implementation knows more: of one whose only voter is the controller.
+    fn quorum_status(&self) -> QuorumStatus {
+        let log_end_offset = i64::try_from(self.image().sequence()).unwrap_or(i64::MAX);
+        let voter = |id: BrokerId| QuorumReplica {
+            id: id.0,
+            log_end_offset,
+            last_fetch_ms: -1,
+            last_caught_up_ms: -1,
+        };
+        let controller = self.controller();
+        QuorumStatus {
+            leader: controller.map(|id| id.0),
+            leader_epoch: 0,
+            high_watermark: log_end_offset,
+            voters: controller.into_iter().map(voter).collect(),
+            observers: Vec::new(),
+        }
+    }
+
+    /// Sends a request to the active controller. The reply comes when the change is in the image of this node
+    /// *and* this node's partitions are as that image says, so that the client's next request finds them.
     fn submit(&self, request: ControllerRequest) -> PendingReply;
 }
 

@@ -1,28 +1,30 @@
 //! One partition of this broker.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use rkafka_core::ids::PartitionId;
+use rkafka_core::ids::{BrokerId, PartitionId};
+use rkafka_core::image::{self, Brokers};
+use rkafka_core::replica::leader::{LeaderEffects, LeaderState, LogBounds, ReplicationSettings};
+use rkafka_core::replica::purgatory::{Bound, FetchWaits, Token};
+use rkafka_core::time::Now;
 use rkafka_log::{
     AppendContext, AppendError, AppendOrigin, AppendOutcome, Log, LogConfig, LogError, LogReader, ReadError,
     ReadLimits, ReadSlice, ReadView,
 };
+use tokio::sync::oneshot;
 
-use super::waiters::{FetchWait, FetchWaits, Woken};
+use super::waiters::{Committed, FetchPlace, FetchWait, Waiters, Woken};
 
-/// What this broker is for a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What this broker is for a partition, as anyone may read it without the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Clients write and read here.
     Leader {
         /// The epoch of this leadership.
         leader_epoch: i32,
-        /// How many replicas are in sync, this one included.
-        isr_size: usize,
-        /// How many must be for acks=-1: `min.insync.replicas`, but no more than there are replicas.
-        isr_size_min: usize,
     },
     /// Another broker leads, or none does.
     Follower {
@@ -53,6 +55,14 @@ impl Isolation {
             Isolation::LastStable => view.last_stable_offset,
         }
     }
+
+    fn bound(self) -> Bound {
+        match self {
+            Isolation::LogEnd => Bound::LogEnd,
+            Isolation::HighWatermark => Bound::HighWatermark,
+            Isolation::LastStable => Bound::LastStableOffset,
+        }
+    }
 }
 
 /// An append as the caller wants it.
@@ -60,21 +70,46 @@ impl Isolation {
 pub struct AppendRequest<'a> {
     /// One whole record batch.
     pub batch: &'a [u8],
-    /// The batch must be on all in-sync replicas (acks=-1), and there must be enough of them.
-    pub all_replicas: bool,
+    /// 0, 1, or -1 for all in-sync replicas, of which there must be enough.
+    pub acks: i16,
     /// Who writes.
     pub origin: AppendOrigin,
-    /// Wall time, milliseconds since 1970.
-    pub now_ms: i64,
+    /// The instant.
+    pub now: Now,
 }
 
 /// An append that went well.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Appended {
     /// What the log did.
     pub outcome: AppendOutcome,
-    /// Whether the batch is committed already; with the only in-sync replica here it always is.
-    pub committed: bool,
+    /// With acks=-1: what to wait for before it is acknowledged; nothing if it is committed already.
+    pub commit: Option<CommitWait>,
+}
+
+/// A batch that is appended and not committed yet.
+#[derive(Debug)]
+pub struct CommitWait {
+    partition: Arc<Partition>,
+    required_offset: i64,
+    token: Token,
+    committed: oneshot::Receiver<Committed>,
+}
+
+impl CommitWait {
+    /// Ends when the high watermark has passed the batch, or this broker no longer leads.
+    ///
+    /// # Errors
+    /// The batch is on fewer replicas than `min.insync.replicas` asks for, or its fate is another leader's.
+    pub async fn committed(mut self) -> Result<(), PartitionError> {
+        (&mut self.committed).await.unwrap_or(Err(PartitionError::NotLeader))
+    }
+}
+
+impl Drop for CommitWait {
+    fn drop(&mut self) {
+        self.partition.writer.lock().waiters.give_up_commit(self.required_offset, self.token);
+    }
 }
 
 /// Why a partition does not do what is asked.
@@ -89,9 +124,12 @@ pub enum PartitionError {
     /// The caller knows a newer leader epoch than this broker (KIP-320).
     #[error("the leader epoch of the request is newer than the partition's")]
     UnknownLeaderEpoch,
-    /// acks=-1, and fewer replicas are in sync than `min.insync.replicas`.
+    /// acks=-1, and fewer replicas are in sync than `min.insync.replicas`; nothing was appended.
     #[error("fewer replicas are in sync than min.insync.replicas")]
     NotEnoughReplicas,
+    /// acks=-1, and replicas left the ISR after the append: the batch is there, on too few of them.
+    #[error("the batch is on fewer replicas than min.insync.replicas")]
+    NotEnoughReplicasAfterAppend,
     /// The log directory failed.
     #[error("the partition's log directory is offline")]
     Offline,
@@ -106,12 +144,29 @@ pub enum PartitionError {
     Log(#[from] LogError),
 }
 
+/// What a leadership needs to know besides the partition's state.
+#[derive(Debug, Clone, Copy)]
+pub struct Leadership<'a> {
+    /// This broker.
+    pub local: BrokerId,
+    /// The partition as the image has it.
+    pub state: &'a image::Partition,
+    /// All brokers of that image.
+    pub brokers: &'a Brokers,
+    /// Settings that decide about commits.
+    pub settings: ReplicationSettings,
+}
+
 /// What the lock guards.
 #[derive(Debug)]
 struct Writer {
     /// `None` once the partition was closed or deleted.
     log: Option<Log>,
-    waits: FetchWaits,
+    /// While this broker leads.
+    leader: Option<LeaderState>,
+    /// There is no other replica: what is appended is committed.
+    sole_replica: bool,
+    waiters: Waiters,
 }
 
 /// A replica on this broker: its log behind one short lock, readers beside it.
@@ -122,6 +177,7 @@ struct Writer {
 pub struct Partition {
     id: PartitionId,
     topic: Arc<str>,
+    dir: PathBuf,
     reader: LogReader,
     /// Replaced under the lock only.
     role: ArcSwap<Role>,
@@ -129,15 +185,13 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// A replica whose role is still to be told ([`Partition::set_role`]).
+    /// A replica whose role is still to be told ([`Partition::lead`], [`Partition::follow`]).
     pub fn new(id: PartitionId, topic: Arc<str>, log: Log) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            topic,
-            reader: log.reader(),
-            role: ArcSwap::from_pointee(Role::Follower { leader_epoch: -1 }),
-            writer: Mutex::new(Writer { log: Some(log), waits: FetchWaits::default() }),
-        })
+        let (dir, reader) = (log.dir().to_path_buf(), log.reader());
+        let role = ArcSwap::from_pointee(Role::Follower { leader_epoch: -1 });
+        let waiters = Waiters::default();
+        let writer = Mutex::new(Writer { log: Some(log), leader: None, sole_replica: false, waiters });
+        Arc::new(Self { id, topic, dir, reader, role, writer })
     }
 
     /// Topic id and partition number.
@@ -148,6 +202,11 @@ impl Partition {
     /// The topic's name.
     pub fn topic(&self) -> &Arc<str> {
         &self.topic
+    }
+
+    /// The partition's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// What readers see now.
@@ -161,14 +220,17 @@ impl Partition {
     }
 
     /// What this broker is for the partition now.
-    pub fn role(&self) -> Arc<Role> {
-        self.role.load_full()
+    pub fn role(&self) -> Role {
+        **self.role.load()
     }
 
     /// The leader epoch, if this broker leads and the caller's epoch (-1 for none) is the same.
+    ///
+    /// # Errors
+    /// This broker does not lead, or not in that epoch.
     pub fn leader_epoch(&self, current_leader_epoch: i32) -> Result<i32, PartitionError> {
-        match **self.role.load() {
-            Role::Leader { leader_epoch, .. } => {
+        match self.role() {
+            Role::Leader { leader_epoch } => {
                 check_epoch(current_leader_epoch, leader_epoch)?;
                 Ok(leader_epoch)
             }
@@ -180,54 +242,78 @@ impl Partition {
         }
     }
 
-    /// Changes the role; a new leadership notes its epoch in the log first. All waiting fetches look again.
+    /// Whether the high watermark may still be from before this leader's time (KIP-207).
+    pub fn is_high_watermark_lagging(&self) -> bool {
+        self.writer.lock().leader.as_ref().is_some_and(LeaderState::is_high_watermark_lagging)
+    }
+
+    /// Leads from now on, or goes on leading with a new state. A new epoch is noted in the log first.
     ///
     /// # Errors
     /// The disk's; the partition is offline then.
-    pub fn set_role(&self, role: Role) -> Result<(), LogError> {
+    pub fn lead(&self, leadership: Leadership<'_>, now: Now) -> Result<(), PartitionError> {
+        let mut woken = Woken::default();
         let mut writer = self.writer.lock();
-        let mut result = Ok(());
-        let mut role = role;
-        if let (Role::Leader { leader_epoch, isr_size, .. }, Some(log)) = (&role, &mut writer.log) {
-            result = become_leader(log, *leader_epoch, *isr_size);
-            if result.is_err() {
-                role = Role::Offline;
-            }
-        }
-        let changed = *self.role.swap(Arc::new(role.clone())) != role;
-        let woken = if changed { writer.waits.take_all() } else { Woken::new() };
+        let result = writer.lead(&leadership, now, &mut woken);
+        let epoch = leadership.state.leader_epoch;
+        let role = match &result {
+            Ok(()) => Role::Leader { leader_epoch: epoch },
+            Err(_) => Role::Offline,
+        };
+        self.change_role(&mut writer, role, &mut woken);
         drop(writer);
-        wake(woken);
+        woken.wake();
         result
     }
 
-    /// Appends one batch as leader and wakes the fetches that have enough now.
+    /// Follows another leader of that epoch, or waits for one.
+    pub fn follow(&self, leader_epoch: i32) {
+        self.stop_leading(Role::Follower { leader_epoch });
+    }
+
+    /// The log directory failed: nothing is read or written any more.
+    pub fn set_offline(&self) {
+        self.stop_leading(Role::Offline);
+    }
+
+    fn stop_leading(&self, role: Role) {
+        let mut woken = Woken::default();
+        let mut writer = self.writer.lock();
+        writer.leader = None;
+        self.change_role(&mut writer, role, &mut woken);
+        drop(writer);
+        woken.wake();
+    }
+
+    /// All that wait look again, unless nothing changed for them.
+    fn change_role(&self, writer: &mut Writer, role: Role, woken: &mut Woken) {
+        if *self.role.swap(Arc::new(role)) != role {
+            writer.waiters.release_all(woken);
+        }
+    }
+
+    /// Appends one batch as leader and wakes the requests that can go on now.
     ///
     /// # Errors
     /// [`PartitionError`]; nothing was appended then.
-    pub fn append(&self, request: AppendRequest<'_>) -> Result<Appended, PartitionError> {
+    pub fn append(self: &Arc<Self>, request: AppendRequest<'_>) -> Result<Appended, PartitionError> {
+        let mut woken = Woken::default();
         let mut writer = self.writer.lock();
-        let Role::Leader { leader_epoch, isr_size, isr_size_min } = **self.role.load() else {
+        if writer.leader.is_none() {
             drop(writer);
             return Err(self.leader_epoch(-1).err().unwrap_or(PartitionError::NotLeader));
-        };
-        if request.all_replicas && isr_size < isr_size_min {
-            return Err(PartitionError::NotEnoughReplicas);
         }
-        let Writer { log, waits } = &mut *writer;
-        let log = log.as_mut().ok_or(PartitionError::NotLeader)?;
-        let context = AppendContext {
-            leader_epoch,
-            origin: request.origin,
-            now_ms: request.now_ms,
-            sole_replica: isr_size == 1,
+        let outcome = writer.append(&request, &mut woken)?;
+        let required_offset = outcome.last_offset + 1;
+        let commit = if request.acks == -1 && self.reader.view().high_watermark < required_offset {
+            let (token, committed) = writer.waiters.wait_for_commit(required_offset);
+            Some(CommitWait { partition: self.clone(), required_offset, token, committed })
+        } else {
+            None
         };
-        let outcome = log.append_leader(request.batch, &context)?;
-        let committed = self.reader.view().high_watermark > outcome.last_offset;
-        let woken = if outcome.duplicate { Woken::new() } else { waits.arrived(request.batch.len()) };
         drop(writer);
-        wake(woken);
-        Ok(Appended { outcome, committed })
+        woken.wake();
+        Ok(Appended { outcome, commit })
     }
 
     /// Whole batches from `offset` on that the reader may see.
@@ -245,25 +331,27 @@ impl Partition {
         Ok(self.reader.read(offset, ReadLimits { max_bytes, upper_offset, at_least_one_batch })?)
     }
 
-    /// Registers a fetch that saw the log up to `seen` (the bound of its isolation, as it was read), unless
-    /// there is more by now. Whether it waits.
-    pub fn register_wait(&self, wait: &Arc<FetchWait>, isolation: Isolation, seen: i64, epoch: i32) -> bool {
+    /// Registers a fetch that saw the log up to `seen` (the bound of its isolation, as it was read) in
+    /// `leader_epoch`, unless there is more by now. It is woken by its share of `bytes` over `partitions`.
+    pub fn wait_for_bytes(
+        &self,
+        fetch: &WaitingFetch<'_>,
+        seen: i64,
+        leader_epoch: i32,
+    ) -> Option<FetchPlace> {
         let mut writer = self.writer.lock();
-        let same_leader =
-            matches!(**self.role.load(), Role::Leader { leader_epoch, .. } if leader_epoch == epoch);
-        let waits = same_leader && isolation.upper_offset(&self.reader.view()) == seen;
-        if waits {
-            writer.waits.register(wait.clone());
-        }
-        waits
+        let unchanged = self.role() == Role::Leader { leader_epoch }
+            && fetch.isolation.upper_offset(&self.reader.view()) == seen;
+        let share = FetchWaits::share(fetch.bytes_missing, fetch.partitions);
+        unchanged.then(|| writer.waiters.wait_for_bytes(fetch.wait, fetch.isolation.bound(), share))
     }
 
     /// The fetch does not wait any more.
-    pub fn deregister_wait(&self, wait: &Arc<FetchWait>) {
-        self.writer.lock().waits.deregister(wait);
+    pub fn leave(&self, place: FetchPlace) {
+        self.writer.lock().waiters.leave(place);
     }
 
-    /// Runs `work` on the log under the lock; afterwards fetches that could see more now are woken.
+    /// Runs `work` on the log under the lock; afterwards requests that can go on are woken.
     ///
     /// # Errors
     /// Those of `work`; [`PartitionError::NotLeader`] if the log was closed.
@@ -271,14 +359,16 @@ impl Partition {
     where
         PartitionError: From<E>,
     {
+        let mut woken = Woken::default();
         let mut writer = self.writer.lock();
-        let before = self.reader.view().high_watermark;
-        let log = writer.log.as_mut().ok_or(PartitionError::NotLeader)?;
-        let result = work(log);
-        let woken =
-            if self.reader.view().high_watermark == before { Woken::new() } else { writer.waits.take_all() };
+        let result = work(writer.log.as_mut().ok_or(PartitionError::NotLeader)?);
+        let view = self.reader.view();
+        if let Some(leader) = &mut writer.leader {
+            leader.on_log_start_advanced(view.log_start_offset);
+        }
+        writer.settle(&view, &mut woken);
         drop(writer);
-        wake(woken);
+        woken.wake();
         Ok(result?)
     }
 
@@ -291,38 +381,107 @@ impl Partition {
 
     /// Takes the log out to be closed or deleted; the partition answers that it is not here any more.
     pub fn take_log(&self) -> Option<Log> {
-        let mut writer = self.writer.lock();
-        let leader_epoch = match **self.role.load() {
-            Role::Leader { leader_epoch, .. } | Role::Follower { leader_epoch } => leader_epoch,
+        let leader_epoch = match self.role() {
+            Role::Leader { leader_epoch } | Role::Follower { leader_epoch } => leader_epoch,
             Role::Offline => -1,
         };
-        self.role.store(Arc::new(Role::Follower { leader_epoch }));
-        let log = writer.log.take();
-        let woken = writer.waits.take_all();
-        drop(writer);
-        wake(woken);
-        log
-    }
-
-    /// The log directory failed: nothing is read or written any more.
-    pub fn set_offline(&self) {
-        let mut writer = self.writer.lock();
-        self.role.store(Arc::new(Role::Offline));
-        let woken = writer.waits.take_all();
-        drop(writer);
-        wake(woken);
+        self.follow(leader_epoch);
+        self.writer.lock().log.take()
     }
 }
 
-fn become_leader(log: &mut Log, leader_epoch: i32, isr_size: usize) -> Result<(), LogError> {
-    if log.view().leader_epoch() < leader_epoch {
-        log.assign_epoch(leader_epoch)?;
+/// A fetch that is about to wait for some partitions.
+#[derive(Debug, Clone, Copy)]
+pub struct WaitingFetch<'a> {
+    /// What is woken.
+    pub wait: &'a Arc<FetchWait>,
+    /// What it may see.
+    pub isolation: Isolation,
+    /// How much it misses over all its partitions.
+    pub bytes_missing: u64,
+    /// How many partitions these are.
+    pub partitions: usize,
+}
+
+impl Writer {
+    fn lead(
+        &mut self,
+        leadership: &Leadership<'_>,
+        now: Now,
+        woken: &mut Woken,
+    ) -> Result<(), PartitionError> {
+        let Leadership { local, state, brokers, settings } = *leadership;
+        let log = self.log.as_mut().ok_or(PartitionError::NotLeader)?;
+        self.sole_replica = state.replicas.len() == 1;
+        let effects = match &mut self.leader {
+            Some(leader) if leader.leader_epoch() == state.leader_epoch => {
+                let effects = leader.on_image(state, brokers, now.mono_ms);
+                self.carry_out(effects, woken);
+                let leader = self.leader.as_mut().ok_or(PartitionError::NotLeader)?;
+                leader.on_settings(settings, now.mono_ms)
+            }
+            _ => {
+                log.assign_epoch(state.leader_epoch)?;
+                let view = log.view();
+                let bounds = LogBounds {
+                    log_start_offset: view.log_start_offset,
+                    high_watermark: view.high_watermark,
+                    log_end_offset: view.log_end_offset,
+                };
+                let (leader, effects) =
+                    LeaderState::new(local, state, brokers, bounds, settings, now.mono_ms);
+                self.leader = Some(leader);
+                effects
+            }
+        };
+        self.carry_out(effects, woken);
+        Ok(())
     }
-    if isr_size == 1 {
-        // Nobody else is in sync: all that is here is committed.
-        log.update_high_watermark(log.view().log_end_offset);
+
+    fn append(
+        &mut self,
+        request: &AppendRequest<'_>,
+        woken: &mut Woken,
+    ) -> Result<AppendOutcome, PartitionError> {
+        let (Some(log), Some(leader)) = (&mut self.log, &mut self.leader) else {
+            return Err(PartitionError::NotLeader);
+        };
+        leader.check_append(request.acks).map_err(|_| PartitionError::NotEnoughReplicas)?;
+        let context = AppendContext {
+            leader_epoch: leader.leader_epoch(),
+            origin: request.origin,
+            now_ms: request.now.wall_ms,
+            sole_replica: self.sole_replica,
+        };
+        let outcome = log.append_leader(request.batch, &context)?;
+        if outcome.duplicate {
+            return Ok(outcome);
+        }
+        let view = log.view();
+        let effects = leader.on_append(view.log_end_offset, request.now.mono_ms);
+        self.waiters.appended(&view, request.batch.len(), woken);
+        self.carry_out(effects, woken);
+        Ok(outcome)
     }
-    Ok(())
+
+    /// Publishes what the leader decided and lets go on who can. Proposals of another ISR come only from
+    /// partitions with several replicas, which this broker does not have yet.
+    fn carry_out(&mut self, effects: LeaderEffects, woken: &mut Woken) {
+        let (Some(high_watermark), Some(log)) = (effects.high_watermark, &mut self.log) else { return };
+        log.update_high_watermark(high_watermark);
+        let view = log.view();
+        self.settle(&view, woken);
+    }
+
+    fn settle(&mut self, view: &ReadView, woken: &mut Woken) {
+        let leader = &self.leader;
+        let committed = || match leader.as_ref().map(LeaderState::check_committed) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) => Err(PartitionError::NotEnoughReplicasAfterAppend),
+            None => Err(PartitionError::NotLeader),
+        };
+        self.waiters.advanced(view, committed, woken);
+    }
 }
 
 fn check_epoch(requested: i32, current: i32) -> Result<(), PartitionError> {
@@ -331,11 +490,5 @@ fn check_epoch(requested: i32, current: i32) -> Result<(), PartitionError> {
         epoch if epoch < current => Err(PartitionError::FencedLeaderEpoch),
         epoch if epoch > current => Err(PartitionError::UnknownLeaderEpoch),
         _ => Ok(()),
-    }
-}
-
-fn wake(woken: Woken) {
-    for wait in woken {
-        wait.wake();
     }
 }

@@ -14,6 +14,8 @@ mod handle;
 mod table;
 mod waiters;
 
-pub use handle::{AppendRequest, Appended, Isolation, Partition, PartitionError, Role};
+pub use handle::{
+    AppendRequest, Appended, CommitWait, Isolation, Leadership, Partition, PartitionError, Role, WaitingFetch,
+};
 pub use table::PartitionTable;
-pub use waiters::FetchWait;
+pub use waiters::{FetchPlace, FetchWait};

@@ -49,6 +49,12 @@ impl MemoryBudget {
         Some(MemoryGrant { _permit: permit })
     }
 
+    /// Waits for `bytes`, behind everyone who waits already. `None` only if the budget was closed.
+    pub async fn take(&self, bytes: usize) -> Option<MemoryGrant> {
+        let mut pending = self.take_later(bytes);
+        std::future::poll_fn(|cx| pending.poll(cx)).await
+    }
+
     /// Starts waiting for `bytes`, behind everyone who waits already.
     pub(crate) fn take_later(&self, bytes: usize) -> PendingGrant {
         PendingGrant { wait: Box::pin(self.bytes_free.clone().acquire_many_owned(self.clamp(bytes))) }

@@ -27,7 +27,7 @@ pub mod transport;
 
 pub use connection::{ConnectionInfo, ConnectionLimits, serve};
 pub use listener::{Listener, ListenerConfig};
-pub use memory::MemoryBudget;
+pub use memory::{MemoryBudget, MemoryGrant};
 pub use pipeline::{CloseReason, Outcome, Pending, Stage};
 pub use response::{FileRange, Reply};
 pub use transport::Transport;
