@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use rkafka_config::keys::lookup;
 use rkafka_config::{
-    ConfigEntry, Default as KeyDefault, DynamicLayer, GroupConfig, InvalidConfig, KeyType, Scope, TopicConfig,
+    BrokerConfig, ConfigEntry, Default as KeyDefault, DynamicLayer, GroupConfig, InvalidConfig, KeyType,
+    Scope, TopicConfig,
 };
 
 use crate::ids::BrokerId;
@@ -278,6 +279,23 @@ fn difference(resource: &ConfigResource, old: &ConfigValues, new: &ConfigValues)
     let set = new.iter().filter(|(key, value)| always || old.get(*key) != Some(*value));
     let deleted = old.keys().filter(|key| !new.contains_key(*key));
     set.map(|(key, value)| record(key, Some(value))).chain(deleted.map(|key| record(key, None))).collect()
+}
+
+/// The configuration of one node with what was set at run time laid over it, and the settings that were left
+/// out because this version does not take them. What [`View::config`] and every consumer of settings must use;
+/// to be made anew when an image changes the broker's resource or the cluster default.
+#[must_use]
+pub fn effective_broker_config(
+    image: &Image,
+    from_file: &BrokerConfig,
+    node: BrokerId,
+) -> (BrokerConfig, Vec<InvalidConfig>) {
+    let defaults = stored(image, &ConfigResource::cluster_default());
+    let (config, mut refused) = from_file.with_dynamic(DynamicLayer::ClusterDefault, defaults);
+    let (config, more) =
+        config.with_dynamic(DynamicLayer::ThisBroker, stored(image, &ConfigResource::broker(node)));
+    refused.extend(more);
+    (config, refused)
 }
 
 /// DescribeConfigs of one resource.

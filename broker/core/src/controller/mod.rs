@@ -37,7 +37,7 @@ pub use brokers::{
 };
 pub use configs::{
     AlterConfigs, AlterConfigsResult, AlterResource, ConfigChange, ConfigOperation, DescribeConfigs, OpType,
-    alter_configs, describe_configs,
+    alter_configs, describe_configs, effective_broker_config,
 };
 pub use elections::{
     ELIGIBLE_LEADER_REPLICAS, ElectLeaders, ElectionKind, ElectionResult, balance_leaders, elect_leaders,

@@ -115,6 +115,8 @@ const RECORD_HEADER_BYTES: usize = 6;
 
 /// Record tags; never reused.
 mod tag {
+    use super::MetadataRecord;
+
     pub(super) const CLUSTER_ID: u8 = 1;
     pub(super) const TOPIC: u8 = 2;
     pub(super) const PARTITION: u8 = 3;
@@ -126,6 +128,22 @@ mod tag {
     pub(super) const BROKER_CHANGE: u8 = 9;
     pub(super) const FEATURE: u8 = 10;
     pub(super) const PRODUCER_IDS: u8 = 11;
+
+    pub(super) fn of(record: &MetadataRecord) -> u8 {
+        match record {
+            MetadataRecord::ClusterId { .. } => CLUSTER_ID,
+            MetadataRecord::Topic { .. } => TOPIC,
+            MetadataRecord::Partition { .. } => PARTITION,
+            MetadataRecord::PartitionChange { .. } => PARTITION_CHANGE,
+            MetadataRecord::RemoveTopic { .. } => REMOVE_TOPIC,
+            MetadataRecord::Config { .. } => CONFIG,
+            MetadataRecord::RegisterBroker { .. } => REGISTER_BROKER,
+            MetadataRecord::UnregisterBroker { .. } => UNREGISTER_BROKER,
+            MetadataRecord::BrokerChange { .. } => BROKER_CHANGE,
+            MetadataRecord::Feature { .. } => FEATURE,
+            MetadataRecord::ProducerIds { .. } => PRODUCER_IDS,
+        }
+    }
 }
 
 struct Writer(Vec<u8>);
@@ -180,73 +198,61 @@ impl Writer {
 
     fn record(&mut self, record: &MetadataRecord) {
         let start = self.0.len();
-        self.0.extend_from_slice(&[0, RECORD_VERSION, 0, 0, 0, 0]);
-        let tag = self.body(record);
+        self.0.extend_from_slice(&[tag::of(record), RECORD_VERSION, 0, 0, 0, 0]);
+        self.body(record);
         let length = u32::try_from(self.0.len() - start - RECORD_HEADER_BYTES).unwrap_or(u32::MAX);
-        self.0[start] = tag;
         self.0[start + 2..start + RECORD_HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
     }
 
-    fn body(&mut self, record: &MetadataRecord) -> u8 {
+    fn body(&mut self, record: &MetadataRecord) {
         match record {
             MetadataRecord::ClusterId { id } => {
                 self.string(id);
-                tag::CLUSTER_ID
             }
             MetadataRecord::Topic { name, id } => {
                 self.string(name);
                 self.topic(*id);
-                tag::TOPIC
             }
             MetadataRecord::Partition { topic, index, partition } => {
                 self.topic(*topic);
                 self.i32(*index);
                 self.partition(partition);
-                tag::PARTITION
             }
             MetadataRecord::PartitionChange { topic, index, change } => {
                 self.topic(*topic);
                 self.i32(*index);
                 self.partition_change(change);
-                tag::PARTITION_CHANGE
             }
             MetadataRecord::RemoveTopic { id } => {
                 self.topic(*id);
-                tag::REMOVE_TOPIC
             }
             MetadataRecord::Config { resource, key, value } => {
                 self.u8(resource_number(resource.kind));
                 self.string(&resource.name);
                 self.string(key);
                 self.option(value.as_deref(), Self::string);
-                tag::CONFIG
             }
             MetadataRecord::RegisterBroker { broker } => {
                 self.registration(broker);
-                tag::REGISTER_BROKER
             }
             MetadataRecord::UnregisterBroker { id, epoch } => {
                 self.i32(id.0);
                 self.i64(*epoch);
-                tag::UNREGISTER_BROKER
             }
             MetadataRecord::BrokerChange { id, epoch, change } => {
                 self.i32(id.0);
                 self.i64(*epoch);
                 self.option(change.fenced, Self::flag);
                 self.option(change.in_controlled_shutdown, Self::flag);
-                tag::BROKER_CHANGE
             }
             MetadataRecord::Feature { name, level } => {
                 self.string(name);
                 self.i16(*level);
-                tag::FEATURE
             }
             MetadataRecord::ProducerIds { broker, broker_epoch, next } => {
                 self.i32(broker.0);
                 self.i64(*broker_epoch);
                 self.i64(*next);
-                tag::PRODUCER_IDS
             }
         }
     }

@@ -161,6 +161,23 @@ fn a_brokers_keys_are_altered_through_itself() {
 }
 
 #[test]
+fn a_brokers_own_setting_wins_over_the_clusters() {
+    let mut cluster = Cluster::new(2, "log.cleaner.threads=4\n");
+    let threads = |cluster: &Cluster, node| {
+        let (config, refused) = effective_broker_config(&cluster.image, &cluster.config, BrokerId(node));
+        assert_eq!(refused, []);
+        let entries = config.describe();
+        let entry = entries.iter().find(|entry| entry.name == "log.cleaner.threads").expect("listed");
+        (entry.value.clone().expect("set"), entry.source)
+    };
+    assert_eq!(threads(&cluster, 0), ("4".to_owned(), ConfigSource::StaticBroker));
+    commit(&mut cluster, ConfigResource::cluster_default(), set("log.cleaner.threads", "3"));
+    commit(&mut cluster, ConfigResource::broker(NODE), set("log.cleaner.threads", "2"));
+    assert_eq!(threads(&cluster, 0), ("2".to_owned(), ConfigSource::DynamicBroker));
+    assert_eq!(threads(&cluster, 1), ("3".to_owned(), ConfigSource::DynamicDefaultBroker));
+}
+
+#[test]
 fn groups_and_client_metrics_have_configurations() {
     let mut cluster = Cluster::new(1, "");
     let group = |name: &str| ConfigResource { kind: ResourceKind::Group, name: name.to_owned() };
