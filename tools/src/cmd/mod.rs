@@ -1,0 +1,177 @@
+//! The table of commands, and how one is chosen.
+
+mod server;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::common::args;
+use crate::common::failure::Failure;
+
+/// One command of the family.
+pub(crate) struct Entry {
+    /// Its name after `rkafka `.
+    name: &'static str,
+    /// The name of its stock script without `kafka-` and `.sh`, where that differs.
+    stock_name: &'static str,
+    /// One line for the list of commands.
+    about: &'static str,
+    /// Its options.
+    definition: fn() -> clap::Command,
+    /// Its work.
+    run: fn(&Invocation) -> Result<(), Failure>,
+}
+
+/// A command line about to be run.
+pub(crate) struct Invocation {
+    /// The options as defined, under the name that was typed.
+    command: clap::Command,
+    /// The arguments without the program's or command's name.
+    args: Vec<OsString>,
+    /// Whether the program was called by the stock script's name.
+    as_script: bool,
+}
+
+impl Invocation {
+    /// Reads the arguments.
+    pub(crate) fn parse<A: clap::FromArgMatches>(&self) -> Result<A, Failure> {
+        args::parse(&self.command, &self.args)
+    }
+}
+
+/// Every command, in the order of the list.
+const COMMANDS: &[Entry] = &[Entry {
+    name: "server",
+    stock_name: "server-start",
+    about: "Start the broker",
+    definition: server::definition,
+    run: server::run,
+}];
+
+/// Chooses the command by the program's name, else by the first argument, and runs it.
+pub(crate) fn dispatch(program: &OsStr, mut args: Vec<OsString>) -> ExitCode {
+    if let Some((entry, as_script)) = by_program(program) {
+        return run(entry, &program_name(program), args, as_script);
+    }
+    let Some(first) = args.first().and_then(|first| first.to_str()).map(str::to_owned) else {
+        return run_named("server", args);
+    };
+    if let Some(entry) = by_name(&first) {
+        args.remove(0);
+        return run(entry, &format!("rkafka {first}"), args, false);
+    }
+    match first.as_str() {
+        "--help" | "-h" | "help" => Failure::Print(overview()).report(),
+        "--version" | "-V" | "version" => Failure::Print(format!("rkafka {}\n", env!("CARGO_PKG_VERSION"))).report(),
+        _ => unknown(&first).report(),
+    }
+}
+
+/// Runs the command of this name.
+pub(crate) fn run_named(name: &str, args: Vec<OsString>) -> ExitCode {
+    match by_name(name) {
+        Some(entry) => run(entry, &format!("rkafka {name}"), args, false),
+        None => unknown(name).report(),
+    }
+}
+
+fn run(entry: &Entry, typed: &str, args: Vec<OsString>, as_script: bool) -> ExitCode {
+    let command = (entry.definition)().name(entry.name).display_name(typed).bin_name(typed).about(entry.about);
+    let command = args::finish_definition(command);
+    let invocation = Invocation { command, args: args::with_plain_dashes(args), as_script };
+    match (entry.run)(&invocation) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// `rkafka-topics`, `kafka-topics.sh` and `kafka-topics` are the command `topics`. The flag says that it is a
+/// stock name.
+fn by_program(program: &OsStr) -> Option<(&'static Entry, bool)> {
+    let name = program_name(program);
+    if let Some(own) = name.strip_prefix("rkafka-") {
+        return by_name(own).map(|entry| (entry, false));
+    }
+    let stock = name.strip_prefix("kafka-")?;
+    let stock = stock.strip_suffix(".sh").unwrap_or(stock);
+    COMMANDS.iter().find(|entry| entry.stock_name == stock).map(|entry| (entry, true))
+}
+
+fn program_name(program: &OsStr) -> String {
+    Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Commands go by their own and by their stock names.
+fn by_name(name: &str) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|entry| entry.name == name || entry.stock_name == name)
+}
+
+fn unknown(name: &str) -> Failure {
+    let nearest = rkafka_config::nearest(name, COMMANDS.iter().map(|entry| entry.name));
+    let hint = match nearest {
+        Some(nearest) => format!("Did you mean 'rkafka {nearest}'? 'rkafka --help' lists all commands."),
+        None => "'rkafka --help' lists all commands.".to_owned(),
+    };
+    Failure::Usage { message: format!("rkafka has no command '{name}'."), hint }
+}
+
+fn overview() -> String {
+    let width = COMMANDS.iter().map(|entry| entry.name.len()).max().unwrap_or_default();
+    let lines = COMMANDS.iter().map(|entry| format!("  {:width$}  {}\n", entry.name, entry.about));
+    format!(
+        "rkafka {}: a broker that speaks Kafka's protocol, and its commands\n\n\
+         Usage: rkafka [command] [options]\n\n\
+         Without a command the broker starts: data in ./data, port 9092.\n\n\
+         Commands:\n{}\n\
+         'rkafka <command> --help' lists a command's options. Every command also answers to its stock name \
+         (kafka-topics.sh).\n",
+        env!("CARGO_PKG_VERSION"),
+        lines.collect::<String>()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_program() {
+        let check = |program: &str, expected: Option<(&str, bool)>| {
+            let found = by_program(OsStr::new(program)).map(|(entry, as_script)| (entry.name, as_script));
+            assert_eq!(found, expected, "{program}");
+        };
+        check("/opt/rkafka/bin/kafka-server-start.sh", Some(("server", true)));
+        check("kafka-server-start", Some(("server", true)));
+        check("bin/rkafka-server", Some(("server", false)));
+        check("rkafka-server-start", Some(("server", false)));
+        check("rkafka", None);
+        check("/usr/bin/rkafka-nonsense", None);
+        check("kafka-nonsense.sh", None);
+        check("", None);
+    }
+
+    #[test]
+    fn every_definition_is_sound() {
+        for entry in COMMANDS {
+            args::finish_definition((entry.definition)().name(entry.name)).debug_assert();
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = COMMANDS.iter().map(|entry| entry.name).collect();
+        names.extend(COMMANDS.iter().map(|entry| entry.stock_name).filter(|name| by_name(name).is_some()));
+        names.sort_unstable();
+        names.dedup();
+        let stock_differs = COMMANDS.iter().filter(|entry| entry.name != entry.stock_name).count();
+        assert_eq!(names.len(), COMMANDS.len() + stock_differs);
+    }
+
+    #[test]
+    fn misspelt_commands() {
+        let Failure::Usage { message, hint } = unknown("servr") else { panic!("a usage mistake") };
+        assert_eq!(message, "rkafka has no command 'servr'.");
+        assert_eq!(hint, "Did you mean 'rkafka server'? 'rkafka --help' lists all commands.");
+    }
+}

@@ -1,0 +1,5 @@
+//! What all commands share.
+
+pub(crate) mod args;
+pub(crate) mod failure;
+pub(crate) mod output;
