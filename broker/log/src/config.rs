@@ -2,6 +2,9 @@
 
 use rkafka_record::{Compression, TimestampType};
 
+/// `index.interval.bytes` unless configured.
+pub(crate) const INDEX_INTERVAL_BYTES_DEFAULT: u64 = 4096;
+
 /// `cleanup.policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CleanupPolicy {
@@ -68,7 +71,7 @@ impl Default for LogConfig {
             segment_ms: 7 * 24 * HOUR_MS,
             segment_jitter_ms: 0,
             segment_index_bytes: 10 << 20,
-            index_interval_bytes: 4096,
+            index_interval_bytes: INDEX_INTERVAL_BYTES_DEFAULT,
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,
             retention_ms: 7 * 24 * HOUR_MS,

@@ -1,19 +1,82 @@
-//! The segment log: Apache Kafka's on-disk formats, crash-safe, synchronous.
+//! The segment log: one partition's records on disk, in Apache Kafka's own formats, crash-safe, synchronous.
+//!
+//! Start reading at [`Log`] (the writer) and [`LogReader`] (readers, without a lock). There is no thread, no clock and
+//! no async here: time is passed in, long work is handed out ([`FlushJob`], [`DeferredDeletion`]) to be run elsewhere.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `log.rs` | state of a log, what it publishes, rolling |
+//! | `validate.rs` `append.rs` | checks of a leader; assigning offsets and writing |
+//! | `view.rs` `reader.rs` `lookup.rs` | what readers see; reads, look-ups by timestamp, aborted transactions |
+//! | `flush.rs` `retention.rs` `truncate.rs` `close.rs` | durability, deleting, cutting, an orderly end |
+//! | `recovery.rs` `leftovers.rs` `replay.rs` | opening after an orderly or any other stop |
+//! | `segment.rs` `segment_writer.rs` `scan.rs` | one segment: look-ups, appending, walking over batches |
+//! | `index.rs` `time_index.rs` `index_file.rs` `index_builder.rs` `txn_index.rs` | the indexes |
+//! | `producer/` `snapshots.rs` `epoch.rs` | producers and their snapshot files, leader epochs |
+//! | `compaction.rs` `cleaner/` | replacing segments; what compaction keeps |
+//! | `files.rs` `partition_name.rs` `checkpoint.rs` | names of files and directories; small files replaced whole |
+//! | `dirs/` `health.rs` `deletion.rs` | log directories, when they are offline, removing files later |
+//! | `disk/` | the door to the disk; the only `unsafe` code |
+//!
+//! **Invariants.** No file operation outside `disk/real.rs`: the crash tests stop at every one. Nothing is published
+//! before it is written. What was truncated never comes back. A failed sync is never tried again.
+
+#[macro_use]
+mod mutants;
+
+pub mod disk;
 
 pub mod config;
-pub mod disk;
-pub mod epoch;
 pub mod error;
-pub mod log;
-pub mod producer;
-pub mod reader;
-pub mod segment;
-pub mod view;
+pub mod health;
 
+pub mod checkpoint;
+pub mod deletion;
+pub mod files;
+pub mod partition_name;
+
+pub mod epoch;
+pub mod producer;
+mod snapshots;
+
+pub mod index;
+mod index_builder;
+mod index_file;
+pub mod scan;
+pub mod segment;
+pub mod segment_writer;
+pub mod time_index;
+pub mod txn_index;
+
+pub mod log;
+pub mod validate;
+pub mod append;
+pub mod view;
+pub mod reader;
+pub mod lookup;
+pub mod flush;
+mod retention;
+mod truncate;
+pub mod cleaner;
+mod compaction;
+mod close;
+
+mod leftovers;
+pub mod recovery;
+mod replay;
+
+pub use append::{AppendContext, AppendOutcome};
 pub use config::{CleanupPolicy, LogConfig};
+pub use deletion::DeferredDeletion;
 pub use error::{AppendError, LogError, ReadError, RecordError};
-pub use log::{AppendContext, AppendOutcome, Log, OpenOptions, RecoveryReport};
+pub use flush::{FlushJob, Flushed};
+pub use health::DirHealth;
+pub use log::Log;
+pub use lookup::{AbortedTransaction, TimestampOffset};
+pub use partition_name::TopicPartition;
 pub use producer::AppendOrigin;
-pub use reader::{AbortedTransaction, FileSlice, LogReader, ReadLimits, ReadSlice, TimestampOffset};
+pub use reader::{FileSlice, LogReader, ReadLimits, ReadSlice};
+pub use recovery::{OpenOptions, RecoveryReport};
 pub use segment::Segment;
+pub use validate::ValidBatch;
 pub use view::ReadView;

@@ -1,16 +1,26 @@
 //! [`Log`]: one partition's directory and its only writer.
+//!
+//! What it does is spread over files by task: [`crate::append`], [`crate::truncate`], [`crate::retention`],
+//! [`crate::flush`], [`crate::recovery`], [`crate::compaction`]; here are its state, what it publishes, and rolling.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::checkpoint::write_atomically;
 use crate::config::LogConfig;
 use crate::disk::Disk;
-use crate::epoch::LeaderEpochs;
-use crate::error::{AppendError, LogError};
-use crate::producer::{AppendOrigin, ProducerStates};
+use crate::epoch::{LEADER_EPOCH_CHECKPOINT, LeaderEpochs};
+use crate::error::{LogError, ReadError};
+use crate::files::Stage;
+use crate::flush::Unflushed;
+use crate::health::DirHealth;
+use crate::producer::ProducerStates;
 use crate::reader::LogReader;
+use crate::segment::Segment;
+use crate::segment_writer::SegmentWriter;
+use crate::snapshots::Snapshots;
 use crate::view::ReadView;
 
 /// What the writer publishes for readers.
@@ -20,107 +30,92 @@ pub(crate) struct Shared {
     pub(crate) config: ArcSwap<LogConfig>,
 }
 
-/// What is known about a log before it is opened; comes from the checkpoints of its directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenOptions {
-    /// Everything below it was durable when the checkpoint was written.
-    pub recovery_point: i64,
-    /// Log start offset set by DeleteRecords or retention; 0 if none is known.
-    pub log_start_offset: i64,
-    /// The last stop was orderly: nothing is scanned.
-    pub clean_shutdown: bool,
-    /// Wall time, milliseconds since 1970.
-    pub now_ms: i64,
-}
-
-/// What opening had to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RecoveryReport {
-    /// Segments whose batches were read and checked.
-    pub segments_scanned: usize,
-    /// Bytes cut off behind the first damage.
-    pub bytes_truncated: u64,
-    /// Segments removed because they lay behind the first damage.
-    pub segments_removed: usize,
-    /// Index files made anew.
-    pub indexes_rebuilt: usize,
-    /// Why something was cut or rebuilt, one line each, for the operator's log.
-    pub notes: Vec<String>,
-}
-
-/// The circumstances of an append by a leader.
-#[derive(Debug, Clone, Copy)]
-pub struct AppendContext {
-    /// Epoch of the leader that appends.
-    pub leader_epoch: i32,
-    /// Who writes: decides what is checked.
-    pub origin: AppendOrigin,
-    /// Wall time, milliseconds since 1970.
-    pub now_ms: i64,
-    /// This replica is the only one: the high watermark moves with the append.
-    pub sole_replica: bool,
-}
-
-/// What an append did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AppendOutcome {
-    /// Offset of the first record. Of a duplicate: that of the first copy.
-    pub base_offset: i64,
-    /// Offset of the last record.
-    pub last_offset: i64,
-    /// The time given to all records if the topic uses LogAppendTime.
-    pub log_append_time_ms: Option<i64>,
-    /// Log start offset at that moment.
-    pub log_start_offset: i64,
-    /// The batch was in the log already; nothing was written. Answer once the copy is committed.
-    pub duplicate: bool,
-    /// A new segment was begun: older ones are to be flushed in the background.
-    pub rolled: bool,
-}
-
-/// One partition's log. Single writer: its owner keeps it behind a mutex; readers use [`Log::reader`].
+/// One partition's log.
+///
+/// Single writer: its owner keeps it behind a mutex and calls `&mut self` methods; each leaves the log consistent and
+/// publishes what changed before it returns. Readers use [`Log::reader`] and never take that mutex. After a failed
+/// write or sync the log directory is offline and every further change is refused ([`LogError::Offline`]); a full disk
+/// refuses the one change and is forgotten.
 #[derive(Debug)]
 pub struct Log {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
-    name: String,
-    shared: Arc<Shared>,
-    producers: ProducerStates,
-    recovery_point: i64,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) name: String,
+    pub(crate) config: Arc<LogConfig>,
+    pub(crate) health: DirHealth,
+    pub(crate) shared: Arc<Shared>,
+    /// By base offset, never empty; the last one is the active writer's.
+    pub(crate) segments: Arc<[Arc<Segment>]>,
+    pub(crate) active: SegmentWriter,
+    pub(crate) producers: ProducerStates,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) epochs: Arc<LeaderEpochs>,
+    pub(crate) log_start_offset: i64,
+    pub(crate) high_watermark: i64,
+    pub(crate) log_end_offset: i64,
+    /// Everything below it is durable.
+    pub(crate) recovery_point: i64,
+    pub(crate) unflushed: Unflushed,
+    /// Latest wall time a caller passed in, milliseconds since 1970.
+    pub(crate) latest_ms: i64,
+}
+
+/// The parts of a log that has been opened.
+pub(crate) struct Opened {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) active: SegmentWriter,
+    pub(crate) producers: ProducerStates,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) epochs: LeaderEpochs,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    pub(crate) recovery_point: i64,
+    pub(crate) now_ms: i64,
 }
 
 impl Log {
-    /// Opens the log in `dir` (made if missing), recovering what a crash left.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn open(
+    pub(crate) fn assemble(
         disk: Arc<dyn Disk>,
         dir: &Path,
         name: &str,
         config: Arc<LogConfig>,
-        options: OpenOptions,
-    ) -> Result<(Log, RecoveryReport), LogError> {
-        let start = options.log_start_offset;
+        health: DirHealth,
+        opened: Opened,
+    ) -> Self {
+        let start = opened.log_start_offset;
+        let segments: Arc<[Arc<Segment>]> = opened.segments.into();
+        let epochs = Arc::new(opened.epochs);
         let view = ReadView {
             log_start_offset: start,
             high_watermark: start,
             last_stable_offset: start,
-            log_end_offset: start,
-            epochs: Arc::new(LeaderEpochs::new()),
-            segments: Arc::new([]),
-            active_size: 0,
+            log_end_offset: opened.log_end_offset,
+            epochs: Arc::clone(&epochs),
+            segments: Arc::clone(&segments),
+            active_size: opened.active.size(),
         };
-        let shared = Arc::new(Shared { view: ArcSwap::from_pointee(view), config: ArcSwap::new(config) });
-        let log = Log {
+        let shared = Shared { view: ArcSwap::from_pointee(view), config: ArcSwap::new(Arc::clone(&config)) };
+        let log = Self {
             disk,
             dir: dir.to_path_buf(),
             name: name.to_owned(),
-            shared,
-            producers: ProducerStates::new(start),
-            recovery_point: options.recovery_point,
+            config,
+            health,
+            shared: Arc::new(shared),
+            segments,
+            active: opened.active,
+            producers: opened.producers,
+            snapshots: opened.snapshots,
+            epochs,
+            log_start_offset: start,
+            high_watermark: start,
+            log_end_offset: opened.log_end_offset,
+            recovery_point: opened.recovery_point,
+            unflushed: Unflushed::new(opened.now_ms),
+            latest_ms: opened.now_ms,
         };
-        Ok((log, RecoveryReport::default()))
+        log.publish();
+        log
     }
 
     /// Topic and partition, `topic-0`.
@@ -138,6 +133,22 @@ impl Log {
         &self.disk
     }
 
+    /// State of the log directory it lies in.
+    pub fn health(&self) -> &DirHealth {
+        &self.health
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &Arc<LogConfig> {
+        &self.config
+    }
+
+    /// Replaces the settings; they count from the next call on.
+    pub fn set_config(&mut self, config: Arc<LogConfig>) {
+        self.shared.config.store(Arc::clone(&config));
+        self.config = config;
+    }
+
     /// The current picture.
     pub fn view(&self) -> Arc<ReadView> {
         self.shared.view.load_full()
@@ -153,76 +164,99 @@ impl Log {
         &self.producers
     }
 
-    /// Everything below it is durable.
+    /// Leader epochs of this partition.
+    pub fn epochs(&self) -> &LeaderEpochs {
+        &self.epochs
+    }
+
+    /// First offset that may be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset
+    }
+
+    /// Offset of the next record.
+    pub fn log_end_offset(&self) -> i64 {
+        self.log_end_offset
+    }
+
+    /// Everything below it is committed.
+    pub fn high_watermark(&self) -> i64 {
+        self.high_watermark
+    }
+
+    /// Everything below it is decided.
+    pub fn last_stable_offset(&self) -> i64 {
+        let unstable = self.producers.first_unstable_offset().unwrap_or(i64::MAX);
+        self.high_watermark.min(unstable.max(self.log_start_offset))
+    }
+
+    /// Everything below it is durable: goes into the recovery point checkpoint.
     pub fn recovery_point(&self) -> i64 {
         self.recovery_point
     }
 
-    /// Replaces the settings.
-    pub fn set_config(&mut self, config: Arc<LogConfig>) {
-        self.shared.config.store(config);
+    /// Shows readers the log as it is now.
+    pub(crate) fn publish(&self) {
+        self.shared.view.store(Arc::new(ReadView {
+            log_start_offset: self.log_start_offset,
+            high_watermark: self.high_watermark,
+            last_stable_offset: self.last_stable_offset(),
+            log_end_offset: self.log_end_offset,
+            epochs: Arc::clone(&self.epochs),
+            segments: Arc::clone(&self.segments),
+            active_size: self.active.size(),
+        }));
     }
 
-    /// Appends one batch as leader: checks it, assigns offsets, writes it, publishes it.
-    ///
-    /// # Errors
-    /// [`AppendError`]; the log is then unchanged.
-    pub fn append_leader(&mut self, batch: &[u8], context: &AppendContext) -> Result<AppendOutcome, AppendError> {
-        let _ = context;
-        Err(AppendError::NotOneBatch { trailing: batch.len() })
-    }
-
-    /// Appends batches fetched from the leader, with offsets and epochs as they are.
-    ///
-    /// # Errors
-    /// [`AppendError`]; the log is then unchanged.
-    pub fn append_follower(&mut self, batches: &[u8], now_ms: i64) -> Result<AppendOutcome, AppendError> {
-        let _ = now_ms;
-        Err(AppendError::NotOneBatch { trailing: batches.len() })
-    }
-
-    /// Raises the high watermark (never past the log end, never back). Returns whether it or the last stable offset
-    /// moved.
+    /// Raises the high watermark to `offset`, at most to the log end, never back. Returns whether it or the last
+    /// stable offset moved.
     pub fn update_high_watermark(&mut self, offset: i64) -> bool {
-        let _ = offset;
-        false
+        let before = (self.high_watermark, self.last_stable_offset());
+        self.raise_high_watermark(offset);
+        let moved = before != (self.high_watermark, self.last_stable_offset());
+        if moved {
+            self.publish();
+        }
+        moved
     }
 
-    /// Notes that `leader_epoch` writes from the log end on (becoming leader).
+    pub(crate) fn raise_high_watermark(&mut self, offset: i64) {
+        let reached = offset.min(self.log_end_offset);
+        if reached > self.high_watermark {
+            self.high_watermark = reached;
+            self.producers.on_high_watermark(reached);
+        }
+    }
+
+    /// Notes that `leader_epoch` writes from the log end on; done when becoming leader, before the first append.
     ///
     /// # Errors
     /// The disk's.
     pub fn assign_epoch(&mut self, leader_epoch: i32) -> Result<(), LogError> {
-        let _ = leader_epoch;
+        self.health.check()?;
+        self.note_epoch(leader_epoch, self.log_end_offset)?;
+        self.publish();
         Ok(())
     }
 
-    /// Removes everything from `offset` on (a follower that diverged).
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn truncate_to(&mut self, offset: i64) -> Result<(), LogError> {
-        let _ = offset;
-        Ok(())
+    /// Takes an epoch into the list, and the list to disk if it changed: before the batch that tells of it.
+    pub(crate) fn note_epoch(&mut self, leader_epoch: i32, start_offset: i64) -> Result<(), LogError> {
+        if leader_epoch < 0 || self.epochs.latest_epoch().is_some_and(|latest| latest >= leader_epoch) {
+            return Ok(());
+        }
+        self.change_epochs(|epochs| epochs.assign(leader_epoch, start_offset))
     }
 
-    /// Removes everything; the log goes on at `start_offset`.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn truncate_fully(&mut self, start_offset: i64) -> Result<(), LogError> {
-        let _ = start_offset;
+    /// Changes the epochs; if `change` says so, writes the file.
+    pub(crate) fn change_epochs(&mut self, change: impl FnOnce(&mut LeaderEpochs) -> bool) -> Result<(), LogError> {
+        let mut epochs = LeaderEpochs::clone(&self.epochs);
+        if change(&mut epochs) {
+            let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
+            let written = write_atomically(&*self.disk, &path, epochs.encode().as_bytes());
+            self.health.watch(written)?;
+            self.epochs = Arc::new(epochs);
+        }
         Ok(())
-    }
-
-    /// Moves the log start offset (DeleteRecords, retention, leader's log start on a follower). Returns whether it
-    /// moved.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn advance_log_start(&mut self, offset: i64) -> Result<bool, LogError> {
-        let _ = offset;
-        Ok(false)
     }
 
     /// Begins a new segment at the log end, unless the active one is empty.
@@ -230,23 +264,76 @@ impl Log {
     /// # Errors
     /// The disk's.
     pub fn roll(&mut self, now_ms: i64) -> Result<(), LogError> {
-        let _ = now_ms;
+        self.health.check()?;
+        self.latest_ms = now_ms;
+        if self.active.size() > 0 {
+            self.roll_at(self.log_end_offset, now_ms)?;
+            self.publish();
+        }
         Ok(())
     }
 
-    /// Makes everything durable and moves the recovery point.
-    ///
-    /// # Errors
-    /// The disk's; the log directory is then offline.
-    pub fn flush(&mut self) -> Result<(), LogError> {
+    /// Begins a new segment at `base_offset`, at or behind the log end.
+    pub(crate) fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<(), LogError> {
+        debug_assert!(base_offset >= self.log_end_offset, "a new segment begins behind what is there");
+        let sealed = self.active.seal();
+        self.health.watch(sealed)?;
+        // Recovery of the new segment begins with the producers below it.
+        self.producers.advance_end_offset(base_offset);
+        let snapshot = self.snapshots.write(&*self.disk, &self.dir, &self.producers);
+        self.health.watch(snapshot)?;
+        let made = SegmentWriter::create(&self.disk, &self.dir, base_offset, Stage::Live, now_ms);
+        let writer = self.health.watch(made)?;
+        let mut segments = self.segments.to_vec();
+        segments.push(Arc::clone(writer.segment()));
+        self.segments = segments.into();
+        self.active = writer;
+        self.log_end_offset = base_offset;
+        self.unflushed.names += 1;
         Ok(())
     }
 
-    /// Orderly end: flush, producer snapshot, spare space given back.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn close(self) -> Result<(), LogError> {
-        Ok(())
+    /// A part of `segment.jitter.ms` for the active segment: the same each time, different between partitions.
+    pub(crate) fn jitter_ms(&self) -> i64 {
+        let range = self.config.segment_jitter_ms.min(self.config.segment_ms);
+        if range <= 0 {
+            return 0;
+        }
+        let seed = self.active.segment().base_offset().to_be_bytes();
+        let hash = rkafka_record::crc::extend(rkafka_record::crc::crc32c(self.name.as_bytes()), &seed);
+        i64::from(hash) % range
+    }
+
+    /// Forgets producers idle for `producer.id.expiration.ms` (KIP-854). Returns how many.
+    pub fn expire_producers(&mut self, now_ms: i64) -> usize {
+        self.producers.expire(now_ms, self.config.producer_id_expiration_ms)
+    }
+
+    /// Closes files and maps of sealed segments that nobody is reading; called now and then.
+    pub fn release_idle(&self) {
+        let (_, sealed) = self.segments.split_last().unzip();
+        sealed.unwrap_or_default().iter().for_each(|segment: &Arc<Segment>| segment.release());
+    }
+
+    /// What a failed look-up of the writer's own means.
+    pub(crate) fn unreadable(&self, error: ReadError) -> LogError {
+        match error {
+            ReadError::Log(error) => error,
+            other => LogError::Corrupt { path: self.dir.clone(), problem: other.to_string() },
+        }
+    }
+
+    /// Panics if the parts of the log contradict each other; for tests and simulation after every step.
+    pub fn check_invariants(&self) {
+        let first = self.segments.first().expect("a log has a segment").base_offset();
+        assert!(first <= self.log_start_offset, "log start {} below the first segment {first}", self.log_start_offset);
+        assert!(self.log_start_offset <= self.high_watermark, "log start above the high watermark");
+        assert!(self.high_watermark <= self.log_end_offset, "high watermark above the log end");
+        assert!(self.recovery_point <= self.log_end_offset, "recovery point above the log end");
+        assert!(self.segments.is_sorted_by(|a, b| a.base_offset() < b.base_offset()), "segments out of order");
+        let last = self.segments.last().expect("a log has a segment");
+        assert!(Arc::ptr_eq(last, self.active.segment()), "the last segment is the active one");
+        assert_eq!(self.producers.end_offset(), self.log_end_offset, "producers are not up to date");
+        self.producers.check_invariants();
     }
 }

@@ -1,4 +1,9 @@
 //! Reading without the writer's lock.
+//!
+//! A [`LogReader`] loads the published [`ReadView`] and finds file ranges in its segments: index look-up, a short walk
+//! over batch headers, done. Records are never touched; the ranges go to `sendfile`, or come as memory from
+//! [`FileSlice::bytes`]. A segment that was deleted, replaced or cut while it was being looked at makes a read fail;
+//! it is then tried once more with the newest view.
 
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -9,7 +14,10 @@ use bytes::Bytes;
 use crate::config::LogConfig;
 use crate::disk::DiskFile;
 use crate::error::{LogError, ReadError};
+use crate::files::FileKind;
 use crate::log::Shared;
+use crate::scan::BatchPlace;
+use crate::segment::Segment;
 use crate::view::ReadView;
 
 /// How much a read may return.
@@ -26,8 +34,9 @@ pub struct ReadLimits {
 /// A range of one segment file; stays readable whatever happens to the segment meanwhile.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
-    pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) range: Range<u64>,
+    segment: Arc<Segment>,
+    file: Arc<dyn DiskFile>,
+    range: Range<u64>,
 }
 
 impl FileSlice {
@@ -46,16 +55,13 @@ impl FileSlice {
         self.range.is_empty()
     }
 
-    /// The bytes without copying (a map of the file).
+    /// The bytes without copying (a map of the file). Touching them may wait for the disk.
     ///
     /// # Errors
     /// The operating system's.
     pub fn bytes(&self) -> Result<Bytes, LogError> {
-        self.file.map(self.range.clone()).map_err(|source| LogError::Io {
-            action: "map",
-            path: "segment".into(),
-            source,
-        })
+        let mapped = self.file.map(self.range.clone());
+        mapped.map_err(|error| LogError::io("map", &self.segment.path(FileKind::Log))(error))
     }
 
     /// Copies bytes from `offset` within the slice into `buffer`; returns how many.
@@ -65,11 +71,8 @@ impl FileSlice {
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, LogError> {
         let room = usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..room).unwrap_or_default();
-        self.file.pread(buffer, self.range.start + offset).map_err(|source| LogError::Io {
-            action: "read",
-            path: "segment".into(),
-            source,
-        })
+        let read = self.file.pread(buffer, self.range.start.saturating_add(offset));
+        read.map_err(|error| LogError::io("read", &self.segment.path(FileKind::Log))(error))
     }
 
     /// For `sendfile`.
@@ -91,26 +94,6 @@ pub struct ReadSlice {
     pub view: Arc<ReadView>,
 }
 
-/// An aborted transaction that a `read_committed` consumer must skip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AbortedTransaction {
-    /// Its producer.
-    pub producer_id: i64,
-    /// Offset of its first record.
-    pub first_offset: i64,
-}
-
-/// A record found by its timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimestampOffset {
-    /// Timestamp of the record, milliseconds since 1970.
-    pub timestamp: i64,
-    /// Its offset.
-    pub offset: i64,
-    /// Leader epoch of its batch.
-    pub leader_epoch: i32,
-}
-
 /// Reads one log from any thread; cheap to clone. Never takes the writer's lock.
 #[derive(Debug, Clone)]
 pub struct LogReader {
@@ -128,51 +111,85 @@ impl LogReader {
         self.shared.config.load_full()
     }
 
-    /// Whole batches from the one that holds `start_offset` on, of one segment.
+    /// Whole batches from the one that holds `start_offset` on (its first records may be below it), all of one
+    /// segment.
     ///
     /// # Errors
     /// [`ReadError::OffsetOutOfRange`] if the offset is below the log start or above the log end.
     pub fn read(&self, start_offset: i64, limits: ReadLimits) -> Result<ReadSlice, ReadError> {
+        self.with_view(|view| read_from(view, start_offset, limits))
+    }
+
+    /// Runs a look-up; if it fails while the log is being changed, once more on the newest view.
+    pub(crate) fn with_view<T>(
+        &self,
+        look_up: impl Fn(&Arc<ReadView>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let view = self.view();
-        let _ = limits;
-        Err(ReadError::OffsetOutOfRange {
-            offset: start_offset,
-            log_start_offset: view.log_start_offset,
-            log_end_offset: view.log_end_offset,
-        })
+        match look_up(&view) {
+            Err(ReadError::Batch(_) | ReadError::Log(_)) if !Arc::ptr_eq(&view, &self.view()) => look_up(&self.view()),
+            other => other,
+        }
     }
+}
 
-    /// Aborted transactions that overlap `[start_offset, upper_offset)`, by first offset (KIP-98).
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn aborted_transactions(
-        &self,
-        start_offset: i64,
-        upper_offset: i64,
-    ) -> Result<Vec<AbortedTransaction>, ReadError> {
-        let _ = (start_offset, upper_offset);
-        Ok(Vec::new())
+fn read_from(view: &Arc<ReadView>, start_offset: i64, limits: ReadLimits) -> Result<ReadSlice, ReadError> {
+    view.check_offset(start_offset)?;
+    let upper_offset = limits.upper_offset.min(view.log_end_offset);
+    let nothing = ReadSlice {
+        slice: None,
+        next_offset: start_offset,
+        from_sealed_segment: false,
+        view: Arc::clone(view),
+    };
+    if start_offset >= upper_offset {
+        return Ok(nothing);
     }
+    for (segment, end) in view.segments_from(start_offset) {
+        let Some(first) = segment.locate(start_offset, end)? else { continue };
+        if first.last_offset >= upper_offset {
+            break;
+        }
+        let Some((stop, next_offset)) = stop_of(view, segment, &first, end, upper_offset, limits)? else { break };
+        let slice = FileSlice {
+            segment: Arc::clone(segment),
+            file: segment.file()?,
+            range: first.position..stop,
+        };
+        let from_sealed_segment = segment.base_offset() != view.active_base_offset();
+        return Ok(ReadSlice { slice: Some(slice), next_offset, from_sealed_segment, view: Arc::clone(view) });
+    }
+    Ok(nothing)
+}
 
-    /// The first record with a timestamp ≥ `timestamp_ms` below `upper_offset`.
-    ///
-    /// # Errors
-    /// The disk's, or damage in a stored batch.
-    pub fn offset_for_timestamp(
-        &self,
-        timestamp_ms: i64,
-        upper_offset: i64,
-    ) -> Result<Option<TimestampOffset>, ReadError> {
-        let _ = (timestamp_ms, upper_offset);
-        Ok(None)
+/// Where a read that begins with `first` stops, as a position and as an offset; `None` if even the first batch is too
+/// much.
+fn stop_of(
+    view: &ReadView,
+    segment: &Segment,
+    first: &BatchPlace,
+    end: u64,
+    upper_offset: i64,
+    limits: ReadLimits,
+) -> Result<Option<(u64, i64)>, ReadError> {
+    if first.size > limits.max_bytes && !limits.at_least_one_batch {
+        return Ok(None);
     }
-
-    /// The first record with the largest timestamp of the log (ListOffsets -3, KIP-734).
-    ///
-    /// # Errors
-    /// The disk's, or damage in a stored batch.
-    pub fn max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
-        Ok(None)
+    let next_base = view.end_offset_of(segment);
+    // Up to the last committed batch…
+    let (mut stop, mut next_offset) = (end, next_base);
+    if upper_offset < next_base
+        && let Some(beyond) = segment.locate(upper_offset, end)?
+    {
+        (stop, next_offset) = (beyond.position, beyond.base_offset);
     }
+    // …but not more than the limit, which cuts behind the first batch at the earliest.
+    let limit = first.position.saturating_add(limits.max_bytes).max(first.end());
+    if limit < stop
+        && let Some(beyond) = segment.first_beyond(first, limit, stop)?
+    {
+        (stop, next_offset) = (beyond.position, beyond.base_offset);
+    }
+    // Compaction leaves gaps: the batch behind may begin past what was asked for.
+    Ok(Some((stop, next_offset.min(upper_offset))))
 }

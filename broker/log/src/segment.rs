@@ -1,15 +1,91 @@
-//! One segment: a `.log` file, its indexes and its base offset.
+//! One segment: a `.log` file of batches, its indexes, and the look-ups readers do in them.
+//!
+//! A [`Segment`] is shared by the log, by published views and by readers; what is behind it can be renamed (when the
+//! cleaner replaces it or retention takes it out) while they go on reading. Nothing is opened before it is needed, so
+//! that thousands of partitions can be started; [`Segment::release`] closes again what nobody uses. Only the log's
+//! single writer appends, through [`crate::segment_writer::SegmentWriter`].
+//!
+//! Indexes are hints: wherever an entry leads, the batch found there is compared with what the entry promised, and if
+//! they disagree the segment is walked from its start.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::disk::{Disk, DiskFile, FileStat, OpenMode};
+use crate::error::{LogError, ReadError};
+use crate::files::{FileKind, FileName, Stage};
+use crate::index::{OffsetIndex, OffsetPosition};
+use crate::index_builder::IndexBuilder;
+use crate::scan::{BatchPlace, BatchScan, HeaderScan, ScanSource};
+use crate::time_index::{LargestTimestamp, TimeIndex};
+use crate::txn_index::{TransactionIndex, sync_file};
+
+/// A segment up to this size is walked from its start rather than opening its index.
+const SMALL_BYTES: u64 = 16 << 10;
 
 /// A segment as readers see it.
 #[derive(Debug)]
 pub struct Segment {
+    disk: Arc<dyn Disk>,
     base_offset: i64,
+    state: RwLock<State>,
+    /// Bytes written; grows with the active segment.
     size: AtomicU64,
+    /// Last modification known, milliseconds since 1970.
+    modified_ms: AtomicI64,
+    offset_index: OffsetIndex,
+    time_index: TimeIndex,
+    transactions: TransactionIndex,
+}
+
+#[derive(Debug)]
+struct State {
+    dir: PathBuf,
+    stage: Stage,
+    /// The one handle of the `.log` file, so that it knows of all maps.
+    file: Option<Arc<dyn DiskFile>>,
+    /// The largest timestamp once it has been asked for; not while the segment is written.
+    largest_timestamp: Option<Option<LargestTimestamp>>,
+}
+
+impl State {
+    fn path(&self, base_offset: i64, kind: FileKind) -> PathBuf {
+        FileName::live(base_offset, kind).at(self.stage).path(&self.dir)
+    }
+}
+
+/// What is known of a segment's files without opening them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SegmentFiles {
+    pub(crate) base_offset: i64,
+    pub(crate) stage: Stage,
+    pub(crate) stat: FileStat,
+    pub(crate) has_transactions: bool,
 }
 
 impl Segment {
+    /// The segment of existing (or just made) files in `dir`.
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path, files: SegmentFiles) -> Self {
+        let SegmentFiles { base_offset, stage, stat, has_transactions } = files;
+        let path = |kind| FileName::live(base_offset, kind).at(stage).path(dir);
+        Self {
+            offset_index: OffsetIndex::new(Arc::clone(&disk), path(FileKind::OffsetIndex), base_offset),
+            time_index: TimeIndex::new(Arc::clone(&disk), path(FileKind::TimeIndex), base_offset),
+            transactions: TransactionIndex::new(
+                Arc::clone(&disk),
+                path(FileKind::TransactionIndex),
+                base_offset,
+                has_transactions,
+            ),
+            disk,
+            base_offset,
+            state: RwLock::new(State { dir: dir.to_path_buf(), stage, file: None, largest_timestamp: None }),
+            size: AtomicU64::new(stat.len),
+            modified_ms: AtomicI64::new(stat.modified_ms),
+        }
+    }
+
     /// Offset that names its files; no record in it is below.
     pub fn base_offset(&self) -> i64 {
         self.base_offset
@@ -18,5 +94,302 @@ impl Segment {
     /// Bytes of its `.log` file.
     pub fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)
+    }
+
+    /// When its file was last written, milliseconds since 1970.
+    pub fn modified_ms(&self) -> i64 {
+        self.modified_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_size(&self, size: u64, now_ms: i64) {
+        self.size.store(size, Ordering::Release);
+        self.modified_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn offset_index(&self) -> &OffsetIndex {
+        &self.offset_index
+    }
+
+    pub(crate) fn time_index(&self) -> &TimeIndex {
+        &self.time_index
+    }
+
+    pub(crate) fn transactions(&self) -> &TransactionIndex {
+        &self.transactions
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Current path of one of its files.
+    pub(crate) fn path(&self, kind: FileKind) -> PathBuf {
+        self.state().path(self.base_offset, kind)
+    }
+
+    /// The `.log` file, opened on first use.
+    pub(crate) fn file(&self) -> Result<Arc<dyn DiskFile>, LogError> {
+        if let Some(file) = &self.state().file {
+            return Ok(Arc::clone(file));
+        }
+        let mut state = self.state_mut();
+        if let Some(file) = &state.file {
+            return Ok(Arc::clone(file));
+        }
+        let path = state.path(self.base_offset, FileKind::Log);
+        let file = self.disk.open(&path, OpenMode::ReadWrite).map_err(LogError::io("open", &path))?;
+        state.file = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Uses another file under the same name (a shortened copy renamed into place).
+    pub(crate) fn replace_file(&self, file: Arc<dyn DiskFile>) {
+        self.state_mut().file = Some(file);
+    }
+
+    fn source(&self, end: u64) -> Result<ScanSource, LogError> {
+        Ok(ScanSource { file: self.file()?, path: self.path(FileKind::Log), end })
+    }
+
+    /// Walks over whole batches from `position` up to `end`.
+    pub(crate) fn batches(&self, position: u64, end: u64) -> Result<BatchScan, LogError> {
+        Ok(BatchScan::new(self.source(end)?, position))
+    }
+
+    /// Walks over headers from `position` up to `end`.
+    pub(crate) fn headers(&self, position: u64, end: u64) -> Result<HeaderScan, LogError> {
+        Ok(HeaderScan::new(self.source(end)?, position))
+    }
+
+    /// Opens both indexes for reading, making them anew in memory if the files cannot be right.
+    pub(crate) fn load_indexes(&self) -> Result<(), LogError> {
+        if self.offset_index.is_loaded() && self.time_index.is_loaded() {
+            return Ok(());
+        }
+        if !self.offset_index.load(self.size())? || !self.time_index.load()? {
+            tracing::warn!(path = %self.path(FileKind::OffsetIndex).display(), "unusable index, made anew in memory");
+            self.rebuild_indexes_in_memory()?;
+        }
+        Ok(())
+    }
+
+    fn rebuild_indexes_in_memory(&self) -> Result<(), LogError> {
+        let mut builder = IndexBuilder::new(self.base_offset, crate::config::INDEX_INTERVAL_BYTES_DEFAULT);
+        let mut scan = self.headers(0, self.size())?;
+        // Damage ends the index; a read of the damaged batch itself tells.
+        while let Ok(Some(place)) = scan.next() {
+            builder.add(&place);
+        }
+        let (offsets, times) = builder.finish();
+        self.offset_index.load_rebuilt(offsets);
+        self.time_index.load_rebuilt(times);
+        Ok(())
+    }
+
+    /// A walk over headers that begins at the batch of an index entry, and that batch; `None` if the entry does not
+    /// lead to the batch it promises.
+    fn headers_at(
+        &self,
+        entry: OffsetPosition,
+        end: u64,
+    ) -> Result<Option<(HeaderScan, Option<BatchPlace>)>, ReadError> {
+        let mut scan = self.headers(entry.position, end)?;
+        let first = match scan.next() {
+            Err(ReadError::Batch(_)) if entry.position > 0 => return Ok(None),
+            other => other?,
+        };
+        let keeps_promise = entry.position == 0 || first.is_some_and(|place| place.last_offset <= entry.offset);
+        Ok(keeps_promise.then_some((scan, first)))
+    }
+
+    /// The first batch that ends at or behind `offset`, looking at the first `end` bytes.
+    pub(crate) fn locate(&self, offset: i64, end: u64) -> Result<Option<BatchPlace>, ReadError> {
+        if end > SMALL_BYTES {
+            self.load_indexes()?;
+        }
+        let entry = self.offset_index.lookup(offset);
+        let found = self.headers_at(entry, end)?;
+        // The batch of the entry must not lie behind what is looked for, or one before it would be missed.
+        let sound = found.filter(|(_, first)| {
+            entry.position == 0 || first.is_some_and(|place| place.base_offset <= offset)
+        });
+        let (mut scan, mut next) = match sound {
+            Some(found) => found,
+            None => self.headers_from_start(end)?,
+        };
+        while let Some(place) = next {
+            if place.last_offset >= offset {
+                return Ok(Some(place));
+            }
+            next = scan.next()?;
+        }
+        Ok(None)
+    }
+
+    fn headers_from_start(&self, end: u64) -> Result<(HeaderScan, Option<BatchPlace>), ReadError> {
+        tracing::warn!(path = %self.path(FileKind::OffsetIndex).display(), "index entry leads astray, walking the segment");
+        let mut scan = self.headers(0, end)?;
+        let first = scan.next()?;
+        Ok((scan, first))
+    }
+
+    /// The first batch behind `from` that would not fit if reading stopped at position `limit`; `None` if all up to
+    /// `end` fit. `from` itself is taken to fit.
+    pub(crate) fn first_beyond(
+        &self,
+        from: &BatchPlace,
+        limit: u64,
+        end: u64,
+    ) -> Result<Option<BatchPlace>, ReadError> {
+        if limit >= end {
+            return Ok(None);
+        }
+        let entry = self.offset_index.lookup_position(limit);
+        let indexed = if entry.position > from.position { self.headers_at(entry, end)? } else { None };
+        let sound = indexed.filter(|(_, first)| first.is_some_and(|place| place.base_offset > from.last_offset));
+        let (mut scan, mut next) = match sound {
+            Some(found) => found,
+            None => {
+                let mut scan = self.headers(from.end(), end)?;
+                let first = scan.next()?;
+                (scan, first)
+            }
+        };
+        while let Some(place) = next {
+            if place.end() > limit {
+                return Ok(Some(place));
+            }
+            next = scan.next()?;
+        }
+        Ok(None)
+    }
+
+    /// The last batch within the first `end` bytes.
+    pub(crate) fn last_batch(&self, end: u64) -> Result<Option<BatchPlace>, ReadError> {
+        if end > SMALL_BYTES {
+            self.load_indexes()?;
+        }
+        let found = self.headers_at(self.offset_index.lookup_position(end.saturating_sub(1)), end)?;
+        let (mut scan, mut next) = match found {
+            Some(found) => found,
+            None => self.headers_from_start(end)?,
+        };
+        let mut last = None;
+        while let Some(place) = next {
+            last = Some(place);
+            next = scan.next()?;
+        }
+        Ok(last)
+    }
+
+    /// The largest timestamp within the first `end` bytes: the time index's last entry and whatever was appended
+    /// since.
+    pub(crate) fn largest_timestamp(&self, end: u64) -> Result<Option<LargestTimestamp>, ReadError> {
+        self.load_indexes()?;
+        let mut largest = self.time_index.last();
+        let from = largest.map_or(self.base_offset, |entry| entry.offset);
+        let mut next = self.locate(from, end)?;
+        let mut scan = self.headers(next.map_or(end, |place| place.end()), end)?;
+        while let Some(place) = next {
+            if place.max_timestamp > largest.map_or(-1, |entry| entry.timestamp) {
+                largest = Some(LargestTimestamp { timestamp: place.max_timestamp, offset: place.last_offset });
+            }
+            next = scan.next()?;
+        }
+        Ok(largest)
+    }
+
+    /// The largest timestamp of the whole segment, by its time index, found out once and remembered.
+    pub(crate) fn indexed_largest_timestamp(&self) -> Result<Option<LargestTimestamp>, LogError> {
+        if let Some(known) = self.state().largest_timestamp {
+            return Ok(known);
+        }
+        let largest = self.largest_timestamp(self.size()).map_err(|error| self.unreadable(error))?;
+        self.remember_largest_timestamp(largest);
+        Ok(largest)
+    }
+
+    /// What a failed look-up means to one who is not a reader.
+    pub(crate) fn unreadable(&self, error: ReadError) -> LogError {
+        match error {
+            ReadError::Log(error) => error,
+            other => LogError::Corrupt { path: self.path(FileKind::Log), problem: other.to_string() },
+        }
+    }
+
+    pub(crate) fn remember_largest_timestamp(&self, largest: Option<LargestTimestamp>) {
+        self.state_mut().largest_timestamp = Some(largest);
+    }
+
+    /// It is being written now.
+    pub(crate) fn forget_largest_timestamp(&self) {
+        self.state_mut().largest_timestamp = None;
+    }
+
+    /// Renames its files. Handles, maps and reads under way stay good.
+    pub(crate) fn set_stage(&self, stage: Stage) -> Result<(), LogError> {
+        let mut state = self.state_mut();
+        let old = FileName::live(self.base_offset, FileKind::Log).at(state.stage);
+        // The .log file goes first: without it the others are orphans, which a start removes.
+        for kind in FileKind::SEGMENT {
+            let name = FileName { kind, ..old };
+            let (from, to) = (name.path(&state.dir), name.at(stage).path(&state.dir));
+            match self.disk.rename(&from, &to) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && kind != FileKind::Log => {}
+                other => other.map_err(LogError::io("rename", &from))?,
+            }
+        }
+        state.stage = stage;
+        self.set_index_paths(&state);
+        Ok(())
+    }
+
+    /// The directory has been renamed.
+    pub(crate) fn set_dir(&self, dir: &Path) {
+        let mut state = self.state_mut();
+        state.dir = dir.to_path_buf();
+        self.set_index_paths(&state);
+    }
+
+    fn set_index_paths(&self, state: &State) {
+        self.offset_index.set_path(state.path(self.base_offset, FileKind::OffsetIndex));
+        self.time_index.set_path(state.path(self.base_offset, FileKind::TimeIndex));
+        self.transactions.set_path(state.path(self.base_offset, FileKind::TransactionIndex));
+    }
+
+    /// Paths its files have now, for their removal; some may not exist.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        FileKind::SEGMENT.into_iter().map(|kind| self.path(kind)).collect()
+    }
+
+    /// Makes the batches durable and, of a sealed segment, the indexes (those of the active one are made anew after
+    /// a crash).
+    pub(crate) fn sync(&self, sealed: bool) -> Result<(), LogError> {
+        self.file()?.sync_data().map_err(LogError::io("sync", &self.path(FileKind::Log)))?;
+        if sealed {
+            sync_file(&*self.disk, &self.path(FileKind::OffsetIndex))?;
+            sync_file(&*self.disk, &self.path(FileKind::TimeIndex))?;
+        }
+        self.transactions.sync()
+    }
+
+    /// Closes and unmaps what nobody uses, to be opened again on the next use.
+    pub(crate) fn release(&self) {
+        self.offset_index.release();
+        self.time_index.release();
+        self.transactions.release();
+        let mut state = self.state_mut();
+        // Under the lock nobody can take another copy of the handle.
+        if state.file.as_ref().is_some_and(|file| file.release_maps() && Arc::strong_count(file) == 1) {
+            state.file = None;
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::epoch::{EpochEndOffset, LeaderEpochs};
+use crate::error::ReadError;
 use crate::segment::Segment;
 
 /// A consistent picture of a log. Everything it names has been written before it was published.
@@ -51,5 +52,31 @@ impl ReadView {
     /// Base offset of the active segment: reads below it never wait for more data (`fetch.min.bytes`).
     pub fn active_base_offset(&self) -> i64 {
         self.segments.last().map_or(self.log_end_offset, |active| active.base_offset())
+    }
+
+    /// Refuses offsets outside the log.
+    pub(crate) fn check_offset(&self, offset: i64) -> Result<(), ReadError> {
+        let (log_start_offset, log_end_offset) = (self.log_start_offset, self.log_end_offset);
+        if (log_start_offset..=log_end_offset).contains(&offset) {
+            Ok(())
+        } else {
+            Err(ReadError::OffsetOutOfRange { offset, log_start_offset, log_end_offset })
+        }
+    }
+
+    /// The segment that holds `offset` (or the nearest before it) and those behind it, each with the bytes of it that
+    /// belong to this picture.
+    pub(crate) fn segments_from(&self, offset: i64) -> impl Iterator<Item = (&Arc<Segment>, u64)> {
+        let last = self.segments.len().saturating_sub(1);
+        let first = self.segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
+        let size_of = move |index, segment: &Segment| if index == last { self.active_size } else { segment.size() };
+        let segments = self.segments.iter().enumerate().skip(first);
+        segments.map(move |(index, segment)| (segment, size_of(index, segment)))
+    }
+
+    /// Where the segment's offsets end: the next one's base offset, or the log end.
+    pub(crate) fn end_offset_of(&self, segment: &Segment) -> i64 {
+        let behind = self.segments.partition_point(|other| other.base_offset() <= segment.base_offset());
+        self.segments.get(behind).map_or(self.log_end_offset, |next| next.base_offset())
     }
 }

@@ -119,8 +119,9 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// ([`io::ErrorKind::UnexpectedEof`] otherwise). The memory lives as long as the returned value, whatever becomes
     /// of the file's name.
     fn map(&self, range: Range<u64>) -> io::Result<Bytes>;
-    /// Drops the memory kept for future [`map`](Self::map) calls that nobody holds a part of.
-    fn release_maps(&self);
+    /// Drops the memory kept for future [`map`](Self::map) calls. Returns whether no map of the file is alive any more:
+    /// if one is, somebody still holds a part of it.
+    fn release_maps(&self) -> bool;
     /// Grows the file to `len` allocated zero-filled bytes (it may be longer already) and maps these for writing.
     fn map_index(&self, len: u64) -> io::Result<Box<dyn IndexMap>>;
     /// For `sendfile`; `None` if there is no file behind it.

@@ -226,11 +226,12 @@ impl DiskFile for RealFile {
         Ok(slice)
     }
 
-    fn release_maps(&self) {
+    fn release_maps(&self) -> bool {
         let mut read_map = self.read_map();
         if read_map.as_ref().is_some_and(|map| Arc::strong_count(map) == 1) {
             *read_map = None;
         }
+        Arc::strong_count(&self.maps_alive) == 1
     }
 
     fn map_index(&self, len: u64) -> io::Result<Box<dyn IndexMap>> {

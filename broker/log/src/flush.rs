@@ -1,0 +1,162 @@
+//! Making appends durable, and the recovery point.
+//!
+//! A sync may take seconds, so it can run without the log's lock: [`Log::prepare_flush`] lists under the lock what is
+//! to be synced, [`FlushJob::run`] syncs it, [`Log::complete_flush`] moves the recovery point under the lock again.
+//! The recovery point moves after a successful sync only, and never over a truncation that came between. A failed sync
+//! takes the log directory offline; it is never tried again, for the kernel may have dropped the pages it could not
+//! write and would report success.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::disk::Disk;
+use crate::error::LogError;
+use crate::health::DirHealth;
+use crate::log::Log;
+use crate::segment::Segment;
+use crate::txn_index::sync_file;
+
+/// What has been appended since the last flush.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unflushed {
+    /// When everything was last durable, or the first append since then was made; wall time in milliseconds.
+    pub(crate) since_ms: i64,
+    /// Counts truncations: a flush that began before one says nothing about what came after.
+    pub(crate) truncations: u64,
+    /// Counts files made or renamed, and up to which of these the directory has been synced.
+    pub(crate) names: u64,
+    pub(crate) names_synced: u64,
+}
+
+impl Unflushed {
+    pub(crate) fn new(now_ms: i64) -> Self {
+        Self { since_ms: now_ms, truncations: 0, names: 1, names_synced: 0 }
+    }
+}
+
+/// Files to be synced. Holds no lock and may run on any thread.
+#[derive(Debug)]
+#[must_use = "nothing is durable before it has run"]
+pub struct FlushJob {
+    disk: Arc<dyn Disk>,
+    health: DirHealth,
+    dir: PathBuf,
+    /// With a flag: is it sealed?
+    segments: Vec<(Arc<Segment>, bool)>,
+    snapshots: Vec<PathBuf>,
+    sync_dir: bool,
+    names: u64,
+    recovery_point: i64,
+    truncations: u64,
+}
+
+/// A flush that has succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "the recovery point moves only when this is handed to Log::complete_flush"]
+pub struct Flushed {
+    recovery_point: i64,
+    truncations: u64,
+    names: u64,
+}
+
+impl FlushJob {
+    /// Syncs everything listed.
+    ///
+    /// # Errors
+    /// The disk's; the log directory is then offline.
+    pub fn run(self) -> Result<Flushed, LogError> {
+        self.health.check()?;
+        let synced = self.sync();
+        self.health.watch_sync(synced)?;
+        let Self { recovery_point, truncations, names, .. } = self;
+        Ok(Flushed { recovery_point, truncations, names })
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        for (segment, sealed) in &self.segments {
+            match segment.sync(*sealed) {
+                // Deleted since the job was made: it need not be durable.
+                Err(error) if error.is_not_found() => {}
+                other => other?,
+            }
+        }
+        for path in &self.snapshots {
+            sync_file(&*self.disk, path)?;
+        }
+        if self.sync_dir {
+            self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Lists what has to be synced so that everything below `up_to` is durable; `None` if it already is.
+    pub fn prepare_flush(&self, up_to: i64) -> Option<FlushJob> {
+        let up_to = up_to.min(self.log_end_offset);
+        let sync_dir = self.unflushed.names > self.unflushed.names_synced;
+        if up_to <= self.recovery_point && !sync_dir {
+            return None;
+        }
+        let (from, last) = (self.segment_index_of(self.recovery_point), self.segments.len().saturating_sub(1));
+        let mut segments = Vec::new();
+        let mut first = self.recovery_point;
+        if up_to > self.recovery_point {
+            let touched = self.segments.iter().enumerate().skip(from);
+            let touched = touched.take_while(|(_, segment)| segment.base_offset() < up_to);
+            segments.extend(touched.map(|(index, segment)| (Arc::clone(segment), index < last)));
+            first = segments.first().map_or(first, |(segment, _)| segment.base_offset());
+        }
+        Some(FlushJob {
+            disk: Arc::clone(&self.disk),
+            health: self.health.clone(),
+            dir: self.dir.clone(),
+            snapshots: self.snapshots.paths(&self.dir, first..=up_to),
+            segments,
+            sync_dir,
+            names: self.unflushed.names,
+            recovery_point: up_to,
+            truncations: self.unflushed.truncations,
+        })
+    }
+
+    /// Moves the recovery point to what has been made durable, unless the log was truncated meanwhile. Returns it.
+    pub fn complete_flush(&mut self, flushed: Flushed, now_ms: i64) -> i64 {
+        self.unflushed.names_synced = self.unflushed.names_synced.max(flushed.names);
+        if flushed.truncations == self.unflushed.truncations {
+            self.recovery_point = self.recovery_point.max(flushed.recovery_point.min(self.log_end_offset));
+            self.unflushed.since_ms = now_ms;
+        }
+        self.recovery_point
+    }
+
+    /// Makes everything durable and moves the recovery point.
+    ///
+    /// # Errors
+    /// The disk's; the log directory is then offline.
+    pub fn flush(&mut self) -> Result<(), LogError> {
+        self.health.check()?;
+        if let Some(job) = self.prepare_flush(self.log_end_offset) {
+            let flushed = job.run()?;
+            self.complete_flush(flushed, self.latest_ms);
+        }
+        Ok(())
+    }
+
+    /// Records appended since the recovery point.
+    pub(crate) fn unflushed_records(&self) -> i64 {
+        self.log_end_offset.saturating_sub(self.recovery_point)
+    }
+
+    /// Whether `flush.messages` or `flush.ms` ask for a flush now.
+    pub fn flush_due(&self, now_ms: i64) -> bool {
+        let records = self.unflushed_records();
+        let waited_ms = now_ms.saturating_sub(self.unflushed.since_ms);
+        records > 0 && (records >= self.config.flush_messages || waited_ms >= self.config.flush_ms)
+    }
+
+    /// Index of the segment that holds `offset`, or the nearest one before it.
+    pub(crate) fn segment_index_of(&self, offset: i64) -> usize {
+        self.segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1)
+    }
+}

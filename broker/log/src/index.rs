@@ -1,0 +1,159 @@
+//! The offset index, `.index`: where in the `.log` file an offset is about to be found.
+//!
+//! ```text
+//! int32 last offset of a batch, relative to the segment's base offset
+//! int32 position of that batch in the .log file
+//! ```
+//! Sparse: one entry for about every `index.interval.bytes` of log. Both columns rise strictly. The first batch has
+//! no entry, so a zero entry marks the unused end of a file.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::disk::Disk;
+use crate::error::LogError;
+use crate::index_file::IndexFile;
+
+/// Bytes of one entry.
+pub const ENTRY_BYTES: usize = 8;
+
+/// A batch's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetPosition {
+    /// Last offset of the batch.
+    pub offset: i64,
+    /// Where it begins in the `.log` file.
+    pub position: u64,
+}
+
+/// Entry bytes, or `None` if the offset or position does not fit (the segment has to be rolled before).
+pub(crate) fn encode(base_offset: i64, entry: OffsetPosition) -> Option<[u8; ENTRY_BYTES]> {
+    let relative = u32::try_from(entry.offset.checked_sub(base_offset)?).ok().filter(|r| *r <= i32::MAX as u32)?;
+    let position = u32::try_from(entry.position).ok().filter(|p| *p <= i32::MAX as u32)?;
+    Some((u64::from(relative) << 32 | u64::from(position)).to_be_bytes())
+}
+
+fn decode(base_offset: i64, bytes: &[u8; ENTRY_BYTES]) -> OffsetPosition {
+    let both = u64::from_be_bytes(*bytes);
+    OffsetPosition { offset: base_offset.saturating_add((both >> 32) as i64), position: both & 0xffff_ffff }
+}
+
+fn is_zero(bytes: &[u8; ENTRY_BYTES]) -> bool {
+    *bytes == [0; ENTRY_BYTES]
+}
+
+/// One segment's offset index. Readers and the writer share it through its lock, held for a look-up or an append.
+#[derive(Debug)]
+pub(crate) struct OffsetIndex {
+    base_offset: i64,
+    file: RwLock<IndexFile<ENTRY_BYTES>>,
+}
+
+impl OffsetIndex {
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, base_offset: i64) -> Self {
+        Self { base_offset, file: RwLock::new(IndexFile::new(disk, path)) }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, IndexFile<ENTRY_BYTES>> {
+        self.file.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, IndexFile<ENTRY_BYTES>> {
+        self.file.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.read().is_loaded()
+    }
+
+    /// Opens the file for reading unless it is open; `false` if its entries cannot be those of a `.log` file of
+    /// `log_size` bytes: then [`load_rebuilt`](Self::load_rebuilt) is due.
+    pub(crate) fn load(&self, log_size: u64) -> Result<bool, LogError> {
+        let mut file = self.write();
+        if file.is_loaded() {
+            return Ok(true);
+        }
+        file.load(is_zero, |entries| {
+            let (first, last) = (entries.first(), entries.last());
+            let in_log = last.is_none_or(|last| decode(0, last).position < log_size);
+            let rising = match (first, last) {
+                (Some(first), Some(last)) => entries.len() == 1 || decode(0, first).offset < decode(0, last).offset,
+                _ => true,
+            };
+            in_log && rising
+        })
+    }
+
+    pub(crate) fn load_rebuilt(&self, entries: Vec<u8>) {
+        self.write().load_rebuilt(entries);
+    }
+
+    /// The last entry with an offset ≤ `offset`; the start of the segment if there is none.
+    pub(crate) fn lookup(&self, offset: i64) -> OffsetPosition {
+        self.floor(|entry| entry.offset <= offset)
+    }
+
+    /// The last entry with a position ≤ `position`; the start of the segment if there is none.
+    pub(crate) fn lookup_position(&self, position: u64) -> OffsetPosition {
+        self.floor(|entry| entry.position <= position)
+    }
+
+    fn floor(&self, belongs: impl Fn(OffsetPosition) -> bool) -> OffsetPosition {
+        let file = self.read();
+        let entries = file.entries();
+        let behind = entries.partition_point(|entry| belongs(decode(self.base_offset, entry)));
+        let found = behind.checked_sub(1).and_then(|index| entries.get(index));
+        let start = OffsetPosition { offset: self.base_offset, position: 0 };
+        found.map_or(start, |entry| decode(self.base_offset, entry))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.read().entries().len()
+    }
+
+    /// Appends an entry behind the others.
+    pub(crate) fn append(&self, entry: OffsetPosition) -> Result<(), LogError> {
+        let mut file = self.write();
+        let Some(bytes) = encode(self.base_offset, entry) else {
+            debug_assert!(false, "{entry:?} does not fit into the index of segment {}", self.base_offset);
+            return Ok(());
+        };
+        debug_assert!(
+            file.entries().last().is_none_or(|last| {
+                let last = decode(self.base_offset, last);
+                last.offset < entry.offset && last.position < entry.position
+            }),
+            "index entries of segment {} must rise, {entry:?} does not",
+            self.base_offset
+        );
+        file.append(&bytes)
+    }
+
+    /// Forgets entries of offsets ≥ `offset`.
+    pub(crate) fn truncate_to(&self, offset: i64) -> Result<(), LogError> {
+        let mut file = self.write();
+        let keep = file.entries().partition_point(|entry| decode(self.base_offset, entry).offset < offset);
+        file.truncate(keep)
+    }
+
+    pub(crate) fn rewrite(&self, entries: &[u8]) -> Result<(), LogError> {
+        self.write().rewrite(entries)
+    }
+
+    pub(crate) fn seal(&self) -> Result<(), LogError> {
+        self.write().seal()
+    }
+
+    pub(crate) fn release(&self) {
+        self.write().release();
+    }
+
+    pub(crate) fn set_path(&self, path: PathBuf) {
+        self.write().set_path(path);
+    }
+
+    /// All entries, for checks.
+    pub(crate) fn entries(&self) -> Vec<OffsetPosition> {
+        self.read().entries().iter().map(|entry| decode(self.base_offset, entry)).collect()
+    }
+}

@@ -1,0 +1,164 @@
+//! What a stop at any moment can leave in a partition's directory, and how it is settled before the log is opened.
+//!
+//! | left | what happens | why |
+//! |---|---|---|
+//! | `.tmp` | removed | a small file or a shortened copy that was not finished |
+//! | `.deleted` | removed | its time has come |
+//! | `.cleaned` | removed | the cleaner had not finished; the segments it read are still there |
+//! | `.swap`, while a `.cleaned` of the same or a lower offset exists | removed | not all of the replacement is finished |
+//! | `.swap` otherwise | the segments it replaces are removed, it takes their place | the replacement is complete |
+//! | an index without its `.log` | removed | its segment is gone |
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::checkpoint::TEMPORARY_SUFFIX;
+use crate::disk::Disk;
+use crate::error::{LogError, ReadError};
+use crate::files::{FileKind, FileName, Stage};
+use crate::segment::{Segment, SegmentFiles};
+
+/// The settled files of a partition's directory.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// All of stage live.
+    pub(crate) files: BTreeSet<FileName>,
+    /// What was done, for the operator.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Settled {
+    /// Base offsets of the segments.
+    pub(crate) fn base_offsets(&self) -> impl Iterator<Item = i64> {
+        self.offsets(FileKind::Log)
+    }
+
+    /// Offsets of the files of one kind.
+    pub(crate) fn offsets(&self, kind: FileKind) -> impl Iterator<Item = i64> {
+        self.files.iter().filter(move |name| name.kind == kind).map(|name| name.offset)
+    }
+
+    pub(crate) fn has(&self, offset: i64, kind: FileKind) -> bool {
+        self.files.contains(&FileName::live(offset, kind))
+    }
+}
+
+/// Settles a directory.
+struct Settling<'a> {
+    disk: &'a Arc<dyn Disk>,
+    dir: &'a Path,
+    settled: Settled,
+    changed: bool,
+}
+
+/// Settles what an earlier stop left in `dir`; the names are durable afterwards.
+pub(crate) fn settle(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Settled, LogError> {
+    let mut settling = Settling { disk, dir, settled: Settled::default(), changed: false };
+    let listed = match disk.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return make_dir(&**disk, dir),
+        other => other.map_err(LogError::io("list", dir))?,
+    };
+    let mut names = BTreeSet::new();
+    for entry in listed.iter().filter(|entry| !entry.is_dir) {
+        if entry.name.ends_with(TEMPORARY_SUFFIX) {
+            settling.remove_path(&dir.join(&entry.name))?;
+        }
+        names.extend(FileName::parse(&entry.name));
+    }
+    settling.split(names)?;
+    if settling.changed {
+        disk.sync_dir(dir).map_err(LogError::io("sync", dir))?;
+    }
+    Ok(settling.settled)
+}
+
+/// A new log: its directory is made and its name durable.
+fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<Settled, LogError> {
+    disk.create_dir(dir).map_err(LogError::io("make directory", dir))?;
+    let parent = dir.parent().unwrap_or(dir);
+    disk.sync_dir(parent).map_err(LogError::io("sync", parent))?;
+    Ok(Settled::default())
+}
+
+impl Settling<'_> {
+    fn split(&mut self, names: BTreeSet<FileName>) -> Result<(), LogError> {
+        let unfinished = names.iter().filter(|name| name.stage == Stage::Cleaned).map(|name| name.offset).min();
+        let mut swaps = Vec::new();
+        for name in names {
+            match name.stage {
+                Stage::Live => {
+                    self.settled.files.insert(name);
+                }
+                Stage::Swap if unfinished.is_none_or(|unfinished| name.offset < unfinished) => swaps.push(name),
+                Stage::Swap | Stage::Cleaned | Stage::Deleted => self.remove(name)?,
+            }
+        }
+        self.finish_swaps(&swaps)?;
+        self.remove_orphans()
+    }
+
+    /// Puts finished replacements in the place of the segments they were made from.
+    fn finish_swaps(&mut self, swaps: &[FileName]) -> Result<(), LogError> {
+        let mut replaced: Option<(i64, i64)> = None;
+        for swap in swaps.iter().filter(|swap| swap.kind == FileKind::Log) {
+            let end = self.end_offset_of(*swap)?;
+            let (from, to) = replaced.unwrap_or((swap.offset, end));
+            replaced = Some((from.min(swap.offset), to.max(end)));
+        }
+        if let Some((from, to)) = replaced {
+            let old: Vec<_> = self.settled.files.iter().copied().collect();
+            // The snapshots stay: what they tell of lies before the replaced batches.
+            let is_replaced = |name: &FileName| name.kind != FileKind::Snapshot && (from..to).contains(&name.offset);
+            for name in old.into_iter().filter(is_replaced) {
+                self.settled.files.remove(&name);
+                self.remove(name)?;
+            }
+        }
+        for swap in swaps {
+            let live = swap.at(Stage::Live);
+            let (from, to) = (swap.path(self.dir), live.path(self.dir));
+            self.disk.rename(&from, &to).map_err(LogError::io("rename", &from))?;
+            self.changed = true;
+            self.settled.notes.push(format!("completed the replacement of {}", to.display()));
+            self.settled.files.insert(live);
+        }
+        Ok(())
+    }
+
+    /// Offset behind the last batch of a replacement.
+    fn end_offset_of(&self, swap: FileName) -> Result<i64, LogError> {
+        let path = swap.path(self.dir);
+        let stat = self.disk.stat(&path).map_err(LogError::io("size", &path))?;
+        let files = SegmentFiles { base_offset: swap.offset, stage: Stage::Swap, stat, has_transactions: false };
+        let segment = Segment::new(Arc::clone(self.disk), self.dir, files);
+        match segment.last_batch(stat.len) {
+            Ok(last) => Ok(last.map_or(swap.offset, |batch| batch.last_offset + 1)),
+            Err(ReadError::Log(error)) => Err(error),
+            // Recovery will look at it; the segments in its way are at least the one of its own name.
+            Err(_) => Ok(swap.offset + 1),
+        }
+    }
+
+    fn remove_orphans(&mut self) -> Result<(), LogError> {
+        let segments: BTreeSet<i64> = self.settled.base_offsets().collect();
+        let is_orphan = |name: &FileName| name.kind != FileKind::Snapshot && !segments.contains(&name.offset);
+        let orphans: Vec<_> = self.settled.files.iter().copied().filter(is_orphan).collect();
+        for orphan in orphans {
+            self.settled.files.remove(&orphan);
+            self.settled.notes.push(format!("removed {}, its segment is gone", orphan.path(self.dir).display()));
+            self.remove(orphan)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, name: FileName) -> Result<(), LogError> {
+        self.remove_path(&name.path(self.dir))
+    }
+
+    fn remove_path(&mut self, path: &PathBuf) -> Result<(), LogError> {
+        self.changed = true;
+        self.disk.remove_file(path).map_err(LogError::io("remove", path))
+    }
+}

@@ -1,0 +1,346 @@
+//! Appending to a segment: what only the writer knows of it.
+
+use std::io::IoSlice;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::LogConfig;
+use crate::disk::{Disk, DiskFile, FileStat, OpenMode};
+use crate::error::LogError;
+use crate::files::{FileKind, FileName, Stage};
+use crate::index::{self, OffsetPosition};
+use crate::scan::BatchPlace;
+use crate::segment::{Segment, SegmentFiles};
+use crate::time_index::{self, LargestTimestamp};
+
+/// First step of space taken ahead of the writes; each further step doubles what there is.
+const FIRST_RESERVE_BYTES: u64 = 64 << 10;
+/// Largest step.
+const RESERVE_STEP_BYTES_MAX: u64 = 32 << 20;
+
+/// The writer's side of one segment. Exactly one exists per segment that is written.
+#[derive(Debug)]
+pub struct SegmentWriter {
+    segment: Arc<Segment>,
+    /// Write position; the file may be longer for a moment after a failed write.
+    size: u64,
+    reserved: u64,
+    /// Set once something is written or asked that needs the files open.
+    open: Option<OpenSegment>,
+    /// When the segment was made (or found), wall time in milliseconds.
+    created_ms: i64,
+    /// Last offset appended.
+    last_offset: Option<i64>,
+    /// A failed write may have left bytes behind `size`.
+    dirty_tail: bool,
+}
+
+#[derive(Debug)]
+struct OpenSegment {
+    file: Arc<dyn DiskFile>,
+    bytes_since_index_entry: u64,
+    largest: Option<LargestTimestamp>,
+    /// Largest timestamp of the first batch: rolling by time counts from it.
+    first_timestamp: Option<i64>,
+}
+
+impl SegmentWriter {
+    /// Makes an empty segment; its name is durable once the directory is synced.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn create(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        base_offset: i64,
+        stage: Stage,
+        now_ms: i64,
+    ) -> Result<Self, LogError> {
+        let path = FileName::live(base_offset, FileKind::Log).at(stage).path(dir);
+        let file = disk.open(&path, OpenMode::Truncate).map_err(LogError::io("make", &path))?;
+        let stat = FileStat { len: 0, modified_ms: now_ms };
+        let files = SegmentFiles { base_offset, stage, stat, has_transactions: false };
+        let segment = Segment::new(Arc::clone(disk), dir, files);
+        segment.replace_file(file);
+        Ok(Self::resume(Arc::new(segment), now_ms))
+    }
+
+    /// Goes on behind the last batch of a segment.
+    pub(crate) fn resume(segment: Arc<Segment>, now_ms: i64) -> Self {
+        let size = segment.size();
+        Self {
+            segment,
+            size,
+            reserved: size,
+            open: None,
+            created_ms: now_ms,
+            last_offset: None,
+            dirty_tail: false,
+        }
+    }
+
+    /// The segment as readers see it.
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// Bytes written.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn base_offset(&self) -> i64 {
+        self.segment.base_offset()
+    }
+
+    /// Opens the files and finds out what appending needs to know, once.
+    fn open(&mut self) -> Result<&mut OpenSegment, LogError> {
+        if self.open.is_none() {
+            let file = self.segment.file()?;
+            self.segment.load_indexes()?;
+            let (mut largest, mut first_timestamp) = (None, None);
+            if self.size > 0 {
+                largest = self.segment.largest_timestamp(self.size).map_err(|error| self.segment.unreadable(error))?;
+                let first = self.segment.headers(0, self.size)?.next().map_err(|error| self.segment.unreadable(error))?;
+                first_timestamp = first.map(|batch| batch.max_timestamp);
+            }
+            self.segment.forget_largest_timestamp();
+            self.open = Some(OpenSegment { file, bytes_since_index_entry: 0, largest, first_timestamp });
+        }
+        self.open.as_mut().ok_or_else(|| LogError::Corrupt {
+            path: self.segment.path(FileKind::Log),
+            problem: "cannot be opened".to_owned(),
+        })
+    }
+
+    /// Whether a new segment must be begun before this batch is appended: size, time since the first record, a full
+    /// index, or an offset too far from the base.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn must_roll(
+        &mut self,
+        config: &LogConfig,
+        jitter_ms: i64,
+        batch: &BatchPlace,
+        now_ms: i64,
+    ) -> Result<bool, LogError> {
+        if !self.fits(batch.last_offset) {
+            return Ok(true);
+        }
+        if self.size == 0 {
+            return Ok(false);
+        }
+        let created_ms = self.created_ms;
+        let waited_ms = match self.open()?.first_timestamp {
+            Some(first) if first >= 0 => batch.max_timestamp.saturating_sub(first),
+            _ => now_ms.saturating_sub(created_ms),
+        };
+        Ok(self.size.saturating_add(batch.size) > config.segment_bytes
+            || waited_ms > config.segment_ms.saturating_sub(jitter_ms)
+            || self.indexes_full(config.segment_index_bytes))
+    }
+
+    fn indexes_full(&self, bytes_max: u64) -> bool {
+        let full = |entries: usize, entry_bytes: usize| (entries as u64 + 1) * entry_bytes as u64 > bytes_max;
+        full(self.segment.offset_index().len(), index::ENTRY_BYTES)
+            // One more is kept free for the entry that sealing makes.
+            || full(self.segment.time_index().len() + 1, time_index::ENTRY_BYTES)
+    }
+
+    fn fits(&self, last_offset: i64) -> bool {
+        last_offset.checked_sub(self.base_offset()).is_some_and(|relative| relative <= i64::from(i32::MAX))
+    }
+
+    /// Appends whole batches with one write. `parts` are their bytes, `batches` their places relative to the first
+    /// byte, in order; all belong behind what is there.
+    ///
+    /// # Errors
+    /// The disk's; the segment is then as before, except perhaps for bytes behind its end, which the next append
+    /// removes.
+    pub fn append(
+        &mut self,
+        parts: &[IoSlice<'_>],
+        batches: &[BatchPlace],
+        index_interval_bytes: u64,
+        now_ms: i64,
+    ) -> Result<(), LogError> {
+        let bytes = batches.last().map_or(0, BatchPlace::end);
+        debug_assert_eq!(bytes, parts.iter().map(|part| part.len() as u64).sum::<u64>(), "batches and bytes differ");
+        self.open()?;
+        self.remove_dirty_tail()?;
+        self.reserve(self.size.saturating_add(bytes))?;
+        let position = self.size;
+        let file = Arc::clone(&self.open()?.file);
+        if let Err(error) = file.pwritev(parts, position) {
+            self.dirty_tail = true;
+            // Best effort: the next append tries again before it writes.
+            let _ = self.remove_dirty_tail();
+            return Err(LogError::io("write", &self.segment.path(FileKind::Log))(error));
+        }
+        self.size += bytes;
+        for batch in batches {
+            self.note(&BatchPlace { position: position + batch.position, ..*batch }, index_interval_bytes);
+        }
+        self.segment.set_size(self.size, now_ms);
+        Ok(())
+    }
+
+    /// Keeps what is known of the segment up to date with a batch just written.
+    fn note(&mut self, batch: &BatchPlace, index_interval_bytes: u64) {
+        debug_assert!(self.last_offset.is_none_or(|last| last < batch.base_offset), "offsets must rise");
+        self.last_offset = Some(batch.last_offset);
+        let Some(open) = &mut self.open else { return };
+        open.first_timestamp.get_or_insert(batch.max_timestamp);
+        if batch.max_timestamp > open.largest.map_or(-1, |largest| largest.timestamp) {
+            open.largest = Some(LargestTimestamp { timestamp: batch.max_timestamp, offset: batch.last_offset });
+        }
+        if open.bytes_since_index_entry > index_interval_bytes {
+            open.bytes_since_index_entry = 0;
+            let largest = open.largest;
+            let entry = OffsetPosition { offset: batch.last_offset, position: batch.position };
+            let time_entry = |()| largest.map_or(Ok(()), |largest| self.segment.time_index().maybe_append(largest));
+            // Indexes are sparse: one entry less (the disk may be full) makes look-ups slower, not wrong.
+            if let Err(error) = self.segment.offset_index().append(entry).and_then(time_entry) {
+                tracing::warn!(%error, "index entry left out");
+            }
+        }
+        open.bytes_since_index_entry += batch.size;
+    }
+
+    /// Makes sure that the first `needed` bytes have space, taking more than that ahead.
+    fn reserve(&mut self, needed: u64) -> Result<(), LogError> {
+        if needed <= self.reserved {
+            return Ok(());
+        }
+        let step = self.reserved.clamp(FIRST_RESERVE_BYTES, RESERVE_STEP_BYTES_MAX);
+        let file = Arc::clone(&self.open()?.file);
+        let ahead = needed.max(self.reserved + step);
+        // Close to the end of the space there is, exactly what is needed is enough.
+        let (reserved, result) = match file.reserve(ahead) {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => (needed, file.reserve(needed)),
+            other => (ahead, other),
+        };
+        result.map_err(LogError::io("reserve space for", &self.segment.path(FileKind::Log)))?;
+        self.reserved = reserved;
+        Ok(())
+    }
+
+    fn remove_dirty_tail(&mut self) -> Result<(), LogError> {
+        if self.dirty_tail {
+            self.cut(self.size)?;
+            self.dirty_tail = false;
+        }
+        Ok(())
+    }
+
+    /// Makes the file end at `size`. A file of which somebody holds a map is not cut: a shortened copy takes its name.
+    fn cut(&mut self, size: u64) -> Result<(), LogError> {
+        let file = Arc::clone(&self.open()?.file);
+        let path = self.segment.path(FileKind::Log);
+        match file.truncate(size) {
+            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+                let copy = copy_prefix(&**self.segment.disk(), &*file, &path, size)?;
+                self.segment.replace_file(Arc::clone(&copy));
+                self.open()?.file = copy;
+            }
+            other => other.map_err(LogError::io("cut", &path))?,
+        }
+        self.reserved = size;
+        Ok(())
+    }
+
+    /// Removes all batches that reach `offset` (which is not below the base offset) or beyond and makes that durable.
+    /// Returns the new end offset.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<i64, LogError> {
+        self.open()?;
+        let unreadable = |error| self.segment.unreadable(error);
+        let first_removed = self.segment.locate(offset, self.size).map_err(unreadable)?;
+        self.segment.offset_index().truncate_to(offset)?;
+        self.segment.time_index().truncate_to(offset)?;
+        self.segment.transactions().truncate_to(offset)?;
+        self.size = first_removed.map_or(self.size, |batch| batch.position);
+        self.segment.set_size(self.size, now_ms);
+        self.dirty_tail = true;
+        self.remove_dirty_tail()?;
+        let file = &self.open()?.file;
+        file.sync_data().map_err(LogError::io("sync", &self.segment.path(FileKind::Log)))?;
+        self.open = None;
+        self.last_offset = None;
+        if self.size == 0 {
+            self.created_ms = now_ms;
+        }
+        // A batch that spans the offset goes as a whole, so the log ends where it began.
+        Ok(first_removed.map_or(offset, |batch| offset.min(batch.base_offset)))
+    }
+
+    /// The segment will not be written any more: the largest timestamp goes into the time index, the indexes are cut
+    /// to their entries, spare space is given back.
+    ///
+    /// # Errors
+    /// The disk's; it can be tried again.
+    pub fn seal(&mut self) -> Result<(), LogError> {
+        let largest = self.open()?.largest;
+        self.remove_dirty_tail()?;
+        if let Some(largest) = largest {
+            self.segment.time_index().maybe_append(largest)?;
+        }
+        if self.reserved > self.size {
+            let released = self.open()?.file.release_reserve();
+            released.map_err(LogError::io("give back space of", &self.segment.path(FileKind::Log)))?;
+            self.reserved = self.size;
+        }
+        self.segment.offset_index().seal()?;
+        self.segment.time_index().seal()?;
+        self.segment.remember_largest_timestamp(largest);
+        self.open = None;
+        Ok(())
+    }
+
+    /// Whether something has been written or asked since the segment was found or made.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The largest timestamp of the segment.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn largest_timestamp(&self) -> Result<Option<LargestTimestamp>, LogError> {
+        match &self.open {
+            Some(open) => Ok(open.largest),
+            None => self.segment.indexed_largest_timestamp(),
+        }
+    }
+}
+
+/// Makes a durable copy of the first `size` bytes of `file` under its name `path`. The old contents stay readable
+/// through `file`.
+fn copy_prefix(disk: &dyn Disk, file: &dyn DiskFile, path: &Path, size: u64) -> Result<Arc<dyn DiskFile>, LogError> {
+    const STEP_BYTES: u64 = 1 << 20;
+    let mut copy_path = path.as_os_str().to_owned();
+    copy_path.push(crate::checkpoint::TEMPORARY_SUFFIX);
+    let copy_path = Path::new(&copy_path);
+    let copy = disk.open(copy_path, OpenMode::Truncate).map_err(LogError::io("make", copy_path))?;
+    let mut buffer = vec![0; usize::try_from(size.min(STEP_BYTES)).unwrap_or(0)];
+    let mut position = 0;
+    while position < size {
+        let step = usize::try_from((size - position).min(STEP_BYTES)).unwrap_or(0);
+        let part = buffer.get_mut(..step).unwrap_or_default();
+        let read = file.pread(part, position).map_err(LogError::io("read", path))?;
+        let part = part.get(..read).filter(|part| !part.is_empty());
+        let part = part.ok_or_else(|| LogError::io("read", path)(std::io::ErrorKind::UnexpectedEof.into()))?;
+        copy.pwritev(&[IoSlice::new(part)], position).map_err(LogError::io("write", copy_path))?;
+        position += part.len() as u64;
+    }
+    copy.sync_data().map_err(LogError::io("sync", copy_path))?;
+    disk.rename(copy_path, path).map_err(LogError::io("rename into place", path))?;
+    match path.parent() {
+        Some(dir) => disk.sync_dir(dir).map_err(LogError::io("sync", dir))?,
+        None => (),
+    }
+    Ok(copy)
+}

@@ -1,0 +1,194 @@
+//! The transaction index, `.txnindex`: which transactions ended aborted in this segment.
+//!
+//! ```text
+//! int16 version = 0
+//! int64 producer id
+//! int64 first offset of the transaction (perhaps in an earlier segment)
+//! int64 last offset: that of the abort marker, always in this segment
+//! int64 last stable offset when the marker was appended
+//! ```
+//! 34 bytes an entry, ordered by last offset. The file exists only if there is an entry. A reader that has met a last
+//! stable offset at or above the end of what it reads needs no later entry (KIP-98).
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::disk::{Disk, OpenMode, read_file};
+use crate::error::LogError;
+
+/// Bytes of one entry.
+pub const ENTRY_BYTES: usize = 34;
+/// A segment cannot hold more aborted transactions than this: each needs a marker of at least 70 bytes of log.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// One aborted transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbortedEntry {
+    /// Its producer.
+    pub producer_id: i64,
+    /// Offset of its first record.
+    pub first_offset: i64,
+    /// Offset of the abort marker.
+    pub last_offset: i64,
+    /// First offset that was still undecided after the marker.
+    pub last_stable_offset: i64,
+}
+
+impl AbortedEntry {
+    /// Bytes in the file.
+    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
+        let mut bytes = [0; ENTRY_BYTES];
+        let fields = [self.producer_id, self.first_offset, self.last_offset, self.last_stable_offset];
+        let (places, _) = bytes.split_at_mut(2).1.as_chunks_mut::<8>();
+        for (place, field) in places.iter_mut().zip(fields) {
+            *place = field.to_be_bytes();
+        }
+        bytes
+    }
+
+    /// An entry of the file; `None` if it has an unknown version or contradicts itself.
+    pub fn decode(bytes: &[u8; ENTRY_BYTES]) -> Option<Self> {
+        let (version, fields) = bytes.split_first_chunk::<2>()?;
+        let &[producer_id, first_offset, last_offset, last_stable_offset] = fields.as_chunks::<8>().0 else {
+            return None;
+        };
+        let entry = Self {
+            producer_id: i64::from_be_bytes(producer_id),
+            first_offset: i64::from_be_bytes(first_offset),
+            last_offset: i64::from_be_bytes(last_offset),
+            last_stable_offset: i64::from_be_bytes(last_stable_offset),
+        };
+        let sound = *version == [0, 0] && 0 <= entry.first_offset && entry.first_offset < entry.last_offset;
+        (sound && entry.producer_id >= 0 && entry.last_stable_offset >= 0).then_some(entry)
+    }
+}
+
+/// One segment's aborted transactions. The entries are kept in memory once asked for; there are few.
+#[derive(Debug)]
+pub(crate) struct TransactionIndex {
+    disk: Arc<dyn Disk>,
+    base_offset: i64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    entries: Option<Vec<AbortedEntry>>,
+}
+
+impl TransactionIndex {
+    /// The index of a segment; `exists` says whether there is a file: without one nothing is ever opened.
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, base_offset: i64, exists: bool) -> Self {
+        let entries = if exists { None } else { Some(Vec::new()) };
+        Self { disk, base_offset, inner: Mutex::new(Inner { path, entries }) }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `use_entries` on all entries, loading them first if need be.
+    pub(crate) fn with_entries<T>(&self, use_entries: impl FnOnce(&[AbortedEntry]) -> T) -> Result<T, LogError> {
+        let mut inner = self.inner();
+        self.load(&mut inner)?;
+        Ok(use_entries(inner.entries.as_deref().unwrap_or_default()))
+    }
+
+    fn load(&self, inner: &mut Inner) -> Result<(), LogError> {
+        if inner.entries.is_none() {
+            let contents = match read_file(&*self.disk, &inner.path, FILE_BYTES_MAX) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                other => other.map_err(LogError::io("read", &inner.path))?,
+            };
+            let entries = self.decode(&contents).ok_or_else(|| LogError::Corrupt {
+                path: inner.path.clone(),
+                problem: "not a list of aborted transactions; delete it and restart to make it anew".to_owned(),
+            })?;
+            inner.entries = Some(entries);
+        }
+        Ok(())
+    }
+
+    fn decode(&self, contents: &[u8]) -> Option<Vec<AbortedEntry>> {
+        let (chunks, rest) = contents.as_chunks::<ENTRY_BYTES>();
+        let entries: Vec<_> = chunks.iter().map(AbortedEntry::decode).collect::<Option<_>>()?;
+        let rising = entries.is_sorted_by(|a, b| a.last_offset < b.last_offset);
+        let in_segment = entries.first().is_none_or(|first| first.last_offset >= self.base_offset);
+        (rest.is_empty() && rising && in_segment).then_some(entries)
+    }
+
+    /// Appends an entry; the file is made by the first.
+    pub(crate) fn append(&self, entry: AbortedEntry) -> Result<(), LogError> {
+        let mut inner = self.inner();
+        self.load(&mut inner)?;
+        let known = inner.entries.as_ref().map_or(0, Vec::len);
+        let file = self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
+        let position = (known * ENTRY_BYTES) as u64;
+        file.pwritev(&[IoSlice::new(&entry.encode())], position).map_err(LogError::io("write", &inner.path))?;
+        inner.entries.get_or_insert_default().push(entry);
+        Ok(())
+    }
+
+    /// Forgets transactions whose marker is at or above `offset`.
+    pub(crate) fn truncate_to(&self, offset: i64) -> Result<(), LogError> {
+        let mut inner = self.inner();
+        self.load(&mut inner)?;
+        let Some(entries) = &mut inner.entries else { return Ok(()) };
+        let keep = entries.partition_point(|entry| entry.last_offset < offset);
+        if keep < entries.len() {
+            entries.truncate(keep);
+            let file = self.disk.open(&inner.path, OpenMode::ReadWrite).map_err(LogError::io("open", &inner.path))?;
+            file.truncate((keep * ENTRY_BYTES) as u64).map_err(LogError::io("cut", &inner.path))?;
+        }
+        Ok(())
+    }
+
+    /// Replaces all entries; without any there is no file.
+    pub(crate) fn rewrite(&self, entries: Vec<AbortedEntry>) -> Result<(), LogError> {
+        let mut inner = self.inner();
+        if entries.is_empty() {
+            match self.disk.remove_file(&inner.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other.map_err(LogError::io("remove", &inner.path))?,
+            }
+        } else {
+            let contents: Vec<u8> = entries.iter().flat_map(AbortedEntry::encode).collect();
+            let file = self.disk.open(&inner.path, OpenMode::Truncate).map_err(LogError::io("open", &inner.path))?;
+            file.pwritev(&[IoSlice::new(&contents)], 0).map_err(LogError::io("write", &inner.path))?;
+        }
+        inner.entries = Some(entries);
+        Ok(())
+    }
+
+    /// Makes the entries durable.
+    pub(crate) fn sync(&self) -> Result<(), LogError> {
+        let inner = self.inner();
+        if inner.entries.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(());
+        }
+        sync_file(&*self.disk, &inner.path)
+    }
+
+    /// Drops what can be read again.
+    pub(crate) fn release(&self) {
+        let mut inner = self.inner();
+        if inner.entries.as_ref().is_some_and(|entries| !entries.is_empty()) {
+            inner.entries = None;
+        }
+    }
+
+    pub(crate) fn set_path(&self, path: PathBuf) {
+        self.inner().path = path;
+    }
+}
+
+/// Syncs a file that may be missing.
+pub(crate) fn sync_file(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
+    match disk.open(path, OpenMode::ReadWrite) {
+        Ok(file) => file.sync_data().map_err(LogError::io("sync", path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(LogError::io("open", path)(error)),
+    }
+}
