@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rkafka_log::disk::Disk;
 use rkafka_log::disk::mem::{Change, DiskState, SimDisk, SimRng};
 use rkafka_log::producer::{AppendOrigin, Check, ProducerError};
-use rkafka_log::{AppendContext, AppendError, Log, LogConfig, LogError, OpenOptions};
+use rkafka_log::{AppendContext, AppendError, DeferredDeletion, Log, LogConfig, LogError, OpenOptions};
 use rkafka_record::BatchRef;
 
 use crate::batches::{Draft, draw};
@@ -318,11 +318,17 @@ impl World {
             return Ok("no truncation".to_owned());
         };
         self.attempt = self.model.cut(at);
-        self.log().truncate_to(at)?;
+        let removed = self.log().truncate_to(at)?;
+        self.remove(removed)?;
         self.model = self.attempt.clone();
         self.is_leader = false;
         self.leader_epoch += 1;
         Ok(format!("truncate to {at}"))
+    }
+
+    /// Removes files taken out of the log, mostly; else the next start does.
+    fn remove(&mut self, removed: DeferredDeletion) -> Result<(), Trouble> {
+        if self.rng.chance(2, 3) { Ok(removed.run(&self.disk)?) } else { Ok(()) }
     }
 
     fn advance_log_start(&mut self) -> Result<String, Trouble> {
@@ -341,7 +347,8 @@ impl World {
         let flushed_by = self.model.flushed_by;
         self.attempt = Model { flushed_by, flushed: 0, ..Model::empty_at(offset) };
         self.resets = true;
-        self.log().truncate_fully(offset)?;
+        let removed = self.log().truncate_fully(offset)?;
+        self.remove(removed)?;
         self.model = self.attempt.clone();
         self.is_leader = false;
         self.leader_epoch += 1;
