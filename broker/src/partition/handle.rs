@@ -12,8 +12,9 @@ use rkafka_core::replica::purgatory::{Bound, FetchWaits, Token};
 use rkafka_core::time::Now;
 use rkafka_log::{
     AppendContext, AppendError, AppendOrigin, AppendOutcome, Log, LogConfig, LogError, LogReader, ReadError,
-    ReadLimits, ReadSlice, ReadView,
+    ReadLimits, ReadSlice, ReadView, ValidBatch,
 };
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use super::waiters::{Committed, FetchPlace, FetchWait, Waiters, Woken};
@@ -297,13 +298,27 @@ impl Partition {
     /// # Errors
     /// [`PartitionError`]; nothing was appended then.
     pub fn append(self: &Arc<Self>, request: AppendRequest<'_>) -> Result<Appended, PartitionError> {
+        let config = self.reader.config();
+        let valid = ValidBatch::check(request.batch, &config, request.origin, request.now.wall_ms)?;
+        if config.flush_messages == i64::MAX {
+            return self.append_valid(&request, &valid);
+        }
+        // The append may have to wait for the disk.
+        blocking(|| self.append_valid(&request, &valid))
+    }
+
+    fn append_valid(
+        self: &Arc<Self>,
+        request: &AppendRequest<'_>,
+        valid: &ValidBatch<'_>,
+    ) -> Result<Appended, PartitionError> {
         let mut woken = Woken::default();
         let mut writer = self.writer.lock();
         if writer.leader.is_none() {
             drop(writer);
             return Err(self.leader_epoch(-1).err().unwrap_or(PartitionError::NotLeader));
         }
-        let outcome = writer.append(&request, &mut woken)?;
+        let outcome = writer.append(request, valid, &mut woken)?;
         let required_offset = outcome.last_offset + 1;
         let commit = if request.acks == -1 && self.reader.view().high_watermark < required_offset {
             let (token, committed) = writer.waiters.wait_for_commit(required_offset);
@@ -441,6 +456,7 @@ impl Writer {
     fn append(
         &mut self,
         request: &AppendRequest<'_>,
+        valid: &ValidBatch<'_>,
         woken: &mut Woken,
     ) -> Result<AppendOutcome, PartitionError> {
         let (Some(log), Some(leader)) = (&mut self.log, &mut self.leader) else {
@@ -453,7 +469,7 @@ impl Writer {
             now_ms: request.now.wall_ms,
             sole_replica: self.sole_replica,
         };
-        let outcome = log.append_leader(request.batch, &context)?;
+        let outcome = log.append_validated(valid, &context)?;
         if outcome.duplicate {
             return Ok(outcome);
         }
@@ -481,6 +497,15 @@ impl Writer {
             None => Err(PartitionError::NotLeader),
         };
         self.waiters.advanced(view, committed, woken);
+    }
+}
+
+/// Runs work that may wait for the disk: other tasks of this worker are moved elsewhere meanwhile. On a runtime of one
+/// thread (tests) it just runs.
+fn blocking<R>(work: impl FnOnce() -> R) -> R {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! handle.rs    one partition: the lock around its log, its role, its readers
 //! waiters.rs   fetches that wait for data, woken by exactly the appends that concern them
+//! settings.rs  a topic's configuration as logs and leaders need it
 //! table.rs     all partitions of this broker
 //! ```
 //!
@@ -11,11 +12,13 @@
 //! What a step wants done outside (waking fetches) is done after the lock is left.
 
 mod handle;
+mod settings;
 mod table;
 mod waiters;
 
 pub use handle::{
     AppendRequest, Appended, CommitWait, Isolation, Leadership, Partition, PartitionError, Role, WaitingFetch,
 };
+pub use settings::PartitionSettings;
 pub use table::PartitionTable;
 pub use waiters::{FetchPlace, FetchWait};
