@@ -318,6 +318,11 @@ impl CoordinatorShard {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn groups(&self) -> &GroupShard {
+        &self.groups
+    }
+
     /// Panics if the parts of the state contradict each other; for tests and simulation.
     pub fn check_invariants(&self) {
         self.groups.check_invariants();

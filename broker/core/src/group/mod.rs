@@ -339,6 +339,18 @@ impl GroupShard {
         output.replies
     }
 
+    /// What a coordinator that loads the log now would know: the groups that are between rebalances, and all offsets.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> BTreeMap<String, CoordinatorRecord> {
+        let groups = self.groups.values().filter_map(|group| Some((group.id.to_string(), group.stored()?)));
+        let offsets = self.groups.keys().flat_map(|group_id| self.offsets.latest_of(group_id));
+        let offsets = offsets.map(|(key, stored)| {
+            let value = Some(stored.value.clone());
+            (format!("{key:?}"), CoordinatorRecord::OffsetCommit { key, value })
+        });
+        groups.chain(offsets).collect()
+    }
+
     /// Panics if the parts of the state contradict each other.
     pub(crate) fn check_invariants(&self) {
         self.groups.values().for_each(ClassicGroup::check_invariants);

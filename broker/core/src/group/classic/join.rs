@@ -190,14 +190,16 @@ impl ClassicGroup {
         }
     }
 
-    /// Gives a static member another id; returns what it was before.
+    /// Gives a static member another id, in the same place; returns what it was before.
     fn rename_static_member(&mut self, old_id: &str, new_id: &Arc<str>) -> Option<Member> {
         let was_leader = self.is_leader(old_id);
+        let place = self.members.get_index_of(old_id)?;
         let old = self.remove(old_id)?;
         let mut new = old.clone();
         new.id = new_id.clone();
         new.is_new = false;
         self.insert(new);
+        self.members.move_index(self.members.len() - 1, place);
         if was_leader {
             self.leader = Some(new_id.clone());
         }
