@@ -12,11 +12,18 @@ use rkafka_config::{
 };
 
 use crate::ids::BrokerId;
-use crate::image::{ConfigResource, ConfigValues, Image, MetadataRecord, ResourceKind};
+use crate::image::{ConfigResource, ConfigValues, Delta, Image, MetadataRecord, ResourceKind};
 
 use super::client_metrics;
+use super::elections::after_min_isr_change;
 use super::names::validate_topic_name;
 use super::{ControllerError, ErrorKind, Outcome, View};
+
+/// The key that decides how many replicas commit; of topics and brokers alike.
+pub(super) const MIN_ISR: &str = "min.insync.replicas";
+
+/// Longest value, as in Kafka.
+const VALUE_BYTES_MAX: usize = i16::MAX as usize;
 
 /// AlterConfigs and IncrementalAlterConfigs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +110,22 @@ pub fn alter_configs(view: &View<'_>, request: &AlterConfigs) -> Outcome<Vec<Alt
     if request.validate_only {
         records.clear();
     }
+    records.extend(eligibility_ended(view, &records));
     Outcome { records, reply }
+}
+
+/// What must come with a change of `min.insync.replicas` (KIP-966).
+fn eligibility_ended(view: &View<'_>, records: &[MetadataRecord]) -> Vec<MetadataRecord> {
+    let sets_min_isr =
+        |record: &MetadataRecord| matches!(record, MetadataRecord::Config { key, .. } if key == MIN_ISR);
+    if !view.eligible_replicas_enabled() || !records.iter().any(sets_min_isr) {
+        return Vec::new();
+    }
+    let mut delta = Delta::new(view.image);
+    // Settings of resources always apply.
+    let applied = delta.replay_all(records);
+    debug_assert_eq!(applied, Ok(()));
+    after_min_isr_change(&View { image: delta.image(), ..*view })
 }
 
 fn alter_resource(
@@ -130,6 +152,10 @@ fn alter_resource(
             values
         }
     };
+    check_sizes(&new)?;
+    if resource.kind == ResourceKind::Broker && view.eligible_replicas_enabled() {
+        check_min_isr(resource, old, &new)?;
+    }
     validate(view, resource, &new)?;
     Ok(difference(resource, old, &new))
 }
@@ -160,6 +186,34 @@ fn check_request(change: &ConfigChange) -> Result<(), ControllerError> {
     refuse(format!("Null value not supported for : {}", nulls.join(", ")))
 }
 
+fn check_sizes(values: &ConfigValues) -> Result<(), ControllerError> {
+    if values.values().all(|value| value.len() <= VALUE_BYTES_MAX) {
+        return Ok(());
+    }
+    let message = format!(
+        "The configuration value cannot be added because it exceeds the maximum value size of \
+         {VALUE_BYTES_MAX} bytes."
+    );
+    Err(ControllerError::new(ErrorKind::InvalidConfig, message))
+}
+
+/// With eligible leader replicas `min.insync.replicas` is one number for the whole cluster (KIP-966).
+fn check_min_isr(
+    resource: &ConfigResource,
+    old: &ConfigValues,
+    new: &ConfigValues,
+) -> Result<(), ControllerError> {
+    let (old, new) = (old.get(MIN_ISR), new.get(MIN_ISR));
+    let message = if !resource.name.is_empty() && old != new {
+        format!("Broker-level {MIN_ISR} cannot be altered while ELR is enabled.")
+    } else if resource.name.is_empty() && old.is_some() && new.is_none() {
+        format!("Cluster-level {MIN_ISR} cannot be removed while ELR is enabled.")
+    } else {
+        return Ok(());
+    };
+    Err(ControllerError::new(ErrorKind::InvalidConfig, message))
+}
+
 fn check_broker_name(node: BrokerId, name: &str) -> Result<(), ControllerError> {
     let message = match name.parse::<i32>() {
         Ok(id) if id == node.0 => return Ok(()),
@@ -184,11 +238,7 @@ fn apply(
             values.remove(key);
         }
         OpType::Append | OpType::Subtract => {
-            let Some(default) = list_default(kind, key) else {
-                let name = if *op == OpType::Append { "APPEND" } else { "SUBTRACT" };
-                let message = format!("Can't {name} to key {key} because its type is not LIST.");
-                return Err(ControllerError::new(ErrorKind::InvalidConfig, message));
-            };
+            let default = list_default(kind, key).ok_or_else(|| not_a_list(kind, key, *op))?;
             let present = values.get(key).map_or(default, String::as_str);
             let mut parts: Vec<&str> = present.split(',').filter(|part| !part.is_empty()).collect();
             for part in value.split(',') {
@@ -204,6 +254,17 @@ fn apply(
         }
     }
     Ok(())
+}
+
+/// Brokers check their own settings before the controller does, with other words.
+fn not_a_list(kind: ResourceKind, key: &str, op: OpType) -> ControllerError {
+    let (upper, lower) = if op == OpType::Append { ("APPEND", "append") } else { ("SUBTRACT", "subtract") };
+    let message = if kind == ResourceKind::Broker {
+        format!("Config value {lower} is not allowed for config key: {key}")
+    } else {
+        format!("Can't {upper} to key {key} because its type is not LIST.")
+    };
+    ControllerError::new(ErrorKind::InvalidConfig, message)
 }
 
 /// The default of a key whose values are lists; `None` for other keys.

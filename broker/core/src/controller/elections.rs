@@ -94,7 +94,7 @@ impl<'a> PartitionUpdate<'a> {
             partition,
             electable,
             min_isr: view.effective_min_isr(topic),
-            eligible_replicas: view.image.feature_level(ELIGIBLE_LEADER_REPLICAS) > 0,
+            eligible_replicas: view.eligible_replicas_enabled(),
             election: if view.unclean_elections(&topic.name) { Election::Unclean } else { Election::Online },
             isr: partition.isr.clone(),
             replicas: partition.replicas.clone(),
@@ -255,6 +255,19 @@ pub(super) fn with_broker(view: &View<'_>, broker: BrokerId, records: &mut Vec<M
             records.extend(update.build().map(|change| record(id, change)));
         }
     });
+}
+
+/// Records that end eligibility where a lower `min.insync.replicas` lets the high watermark move on without the
+/// eligible replicas. They must become true together with the setting; `view` has it already.
+pub(super) fn after_min_isr_change(view: &View<'_>) -> Vec<MetadataRecord> {
+    let mut records = Vec::new();
+    for_each_partition(view.image, |topic, id, partition| {
+        if !partition.elr().is_empty() {
+            let update = PartitionUpdate::new(view, topic, partition, Electable::live(view.image));
+            records.extend(update.build().map(|change| record(id, change)));
+        }
+    });
+    records
 }
 
 fn for_each_partition(image: &Image, mut each: impl FnMut(&Topic, PartitionId, &Partition)) {

@@ -1,7 +1,9 @@
 //! Feature levels of the cluster (UpdateFeatures, KIP-584).
 
-use crate::image::MetadataRecord;
+use crate::image::{ConfigResource, MetadataRecord, ResourceKind};
 
+use super::configs::MIN_ISR;
+use super::elections::ELIGIBLE_LEADER_REPLICAS;
 use super::{ControllerError, ErrorKind, Outcome, View};
 
 /// A feature this version knows, and the levels at which it can run.
@@ -51,14 +53,35 @@ pub fn update_features(
             let message = format!("Invalid update version {level} for feature {name}. {reason}");
             ControllerError::new(ErrorKind::InvalidUpdateVersion, message)
         })?;
-        if view.image.feature_level(&update.name) != update.level {
+        let current = view.image.feature_level(&update.name);
+        if current != update.level {
             records.push(MetadataRecord::Feature { name: update.name.clone(), level: update.level });
+        }
+        if update.name == ELIGIBLE_LEADER_REPLICAS && current == 0 && update.level > 0 {
+            records.extend(one_min_isr(view));
         }
     }
     if validate_only {
         records.clear();
     }
     Ok(Outcome { records, reply: () })
+}
+
+/// Makes `min.insync.replicas` one number for the whole cluster before eligible leader replicas rely on it
+/// (KIP-966).
+fn one_min_isr(view: &View<'_>) -> Vec<MetadataRecord> {
+    let cluster = ConfigResource::cluster_default();
+    let record = |resource: &ConfigResource, value: Option<String>| MetadataRecord::Config {
+        resource: resource.clone(),
+        key: MIN_ISR.to_owned(),
+        value,
+    };
+    let set = |resource: &ConfigResource| view.image.configs().value(resource, MIN_ISR).is_some();
+    let missing = (!set(&cluster)).then(|| record(&cluster, Some(view.min_isr_of_cluster().to_string())));
+    let of_one_broker = view.image.configs().iter().map(|(resource, _)| resource).filter(|resource| {
+        resource.kind == ResourceKind::Broker && !resource.name.is_empty() && set(resource)
+    });
+    missing.into_iter().chain(of_one_broker.map(|resource| record(resource, None))).collect()
 }
 
 fn check(view: &View<'_>, supported: &[SupportedFeature], update: &FeatureUpdate) -> Result<(), String> {

@@ -91,13 +91,29 @@ impl View<'_> {
         self.config.get(keys::DELETE_TOPIC_ENABLE)
     }
 
+    /// Whether eligible leader replicas are kept (KIP-966).
+    fn eligible_replicas_enabled(&self) -> bool {
+        self.image.feature_level(ELIGIBLE_LEADER_REPLICAS) > 0
+    }
+
     /// How many replicas must be in sync for a write to count, never more than the topic has.
     #[must_use]
     pub fn effective_min_isr(&self, topic: &Topic) -> usize {
-        let own = self.topic_setting(&topic.name, keys::topic::MIN_INSYNC_REPLICAS.name());
-        let min = own.unwrap_or_else(|| self.config.get(keys::MIN_INSYNC_REPLICAS));
+        let key = keys::topic::MIN_INSYNC_REPLICAS.name();
+        let own = self.topic_setting(&topic.name, key);
+        let min = own.unwrap_or_else(|| self.min_isr_of_cluster());
         let replicas = topic.partitions.first().map_or(1, |partition| partition.replicas.len());
         usize::try_from(min).unwrap_or(1).min(replicas)
+    }
+
+    /// `min.insync.replicas` of topics that don't set it. With eligible leader replicas it is the cluster's, in
+    /// the image: all nodes must go by the same number, or one would commit what another thinks it can't.
+    fn min_isr_of_cluster(&self) -> i32 {
+        let key = keys::MIN_INSYNC_REPLICAS.name();
+        let resource = ConfigResource::cluster_default();
+        let dynamic = self.image.configs().value(&resource, key).filter(|_| self.eligible_replicas_enabled());
+        let dynamic = dynamic.and_then(|text| text.trim().parse().ok());
+        dynamic.unwrap_or_else(|| self.config.get(keys::MIN_INSYNC_REPLICAS))
     }
 
     fn unclean_elections(&self, topic: &str) -> bool {

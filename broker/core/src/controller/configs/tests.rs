@@ -154,6 +154,9 @@ fn a_brokers_keys_are_altered_through_itself() {
     // Written again: brokers are to look at it anew (KAFKA-14136).
     assert_eq!(alter(&cluster, own.clone(), set("log.cleaner.threads", "2")).records.len(), 1);
     commit(&mut cluster, ConfigResource::cluster_default(), set("log.cleaner.threads", "3"));
+    let append = ConfigChange::Increment(vec![step("log.cleaner.threads", OpType::Append, Some("1"))]);
+    let message = "Config value append is not allowed for config key: log.cleaner.threads";
+    check_refused(&cluster, own.clone(), append, (ErrorKind::InvalidConfig, message));
     let outcome = alter(&cluster, own, set("broker.id", "7"));
     let error = outcome.reply[0].result.as_ref().expect_err("needs a restart");
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
@@ -175,6 +178,57 @@ fn a_brokers_own_setting_wins_over_the_clusters() {
     commit(&mut cluster, ConfigResource::broker(NODE), set("log.cleaner.threads", "2"));
     assert_eq!(threads(&cluster, 0), ("2".to_owned(), ConfigSource::DynamicBroker));
     assert_eq!(threads(&cluster, 1), ("3".to_owned(), ConfigSource::DynamicDefaultBroker));
+}
+
+#[test]
+fn with_eligible_replicas_the_min_isr_is_the_clusters() {
+    let mut cluster = Cluster::new(1, "");
+    let feature =
+        MetadataRecord::Feature { name: super::super::ELIGIBLE_LEADER_REPLICAS.to_owned(), level: 1 };
+    cluster.commit(&[feature]);
+    let invalid = |message| (ErrorKind::InvalidConfig, message);
+    let message = "Broker-level min.insync.replicas cannot be altered while ELR is enabled.";
+    check_refused(&cluster, ConfigResource::broker(NODE), set(MIN_ISR, "2"), invalid(message));
+    commit(&mut cluster, ConfigResource::cluster_default(), set(MIN_ISR, "2"));
+    let message = "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.";
+    let delete = ConfigChange::Increment(vec![step(MIN_ISR, OpType::Delete, None)]);
+    check_refused(&cluster, ConfigResource::cluster_default(), delete, invalid(message));
+}
+
+#[test]
+fn a_lower_min_isr_ends_eligibility_in_the_same_batch() {
+    // With one replica enough, the leader commits what the eligible ones lack.
+    let min_isr_of = |resource: &ConfigResource| {
+        let mut cluster = Cluster::new(2, "min.insync.replicas=2\n").with_topic("t", 1, 2);
+        let name = super::super::ELIGIBLE_LEADER_REPLICAS.to_owned();
+        let topic = cluster.image.topics().by_name("t").expect("created").clone();
+        let leader = topic.partitions[0].leader.expect("led");
+        let other = *topic.partitions[0].replicas.iter().find(|id| **id != leader).expect("two replicas");
+        let change = crate::image::PartitionChange {
+            isr: Some([leader].into_iter().collect()),
+            elr: Some([other].into_iter().collect()),
+            ..Default::default()
+        };
+        let change = MetadataRecord::PartitionChange { topic: topic.id, index: 0, change };
+        cluster.commit(&[MetadataRecord::Feature { name, level: 1 }, change]);
+        let elr =
+            |cluster: &Cluster| cluster.image.topics().by_name("t").expect("there").partitions[0].elr().len();
+        commit(&mut cluster, resource.clone(), set(MIN_ISR, "3"));
+        assert_eq!(elr(&cluster), 1, "a higher one is no danger");
+        commit(&mut cluster, resource.clone(), set(MIN_ISR, "1"));
+        assert_eq!(elr(&cluster), 0);
+    };
+    min_isr_of(&topic());
+    min_isr_of(&ConfigResource::cluster_default());
+}
+
+#[test]
+fn overlong_values_are_refused() {
+    let cluster = Cluster::new(1, "").with_topic("t", 1, 1);
+    let message =
+        "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.";
+    let value = "1".repeat(32_768);
+    check_refused(&cluster, topic(), set("retention.ms", &value), (ErrorKind::InvalidConfig, message));
 }
 
 #[test]

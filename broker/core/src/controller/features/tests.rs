@@ -38,3 +38,22 @@ fn features_move_where_everybody_can_follow() {
            unsafe downgrade.";
     check(&cluster, "f", 1, UpdateKind::Upgrade, Err(&message));
 }
+
+#[test]
+fn eligible_replicas_come_with_one_min_isr_for_all() {
+    let mut cluster = Cluster::new(0, "min.insync.replicas=2\n");
+    let own = ConfigResource { kind: ResourceKind::Broker, name: "1".to_owned() };
+    let set = |resource: &ConfigResource, value: Option<&str>| MetadataRecord::Config {
+        resource: resource.clone(),
+        key: MIN_ISR.to_owned(),
+        value: value.map(str::to_owned),
+    };
+    cluster.commit(&[set(&own, Some("3"))]);
+    let name = ELIGIBLE_LEADER_REPLICAS;
+    let supported = [SupportedFeature { name, lowest: 0, highest: 1 }];
+    let update = FeatureUpdate { name: name.to_owned(), level: 1, kind: UpdateKind::Upgrade };
+    let outcome = update_features(&cluster.view(), &supported, &[update], false).expect("supported");
+    let feature = MetadataRecord::Feature { name: name.to_owned(), level: 1 };
+    let cluster_default = set(&ConfigResource::cluster_default(), Some("2"));
+    assert_eq!(outcome.records, [feature, cluster_default, set(&own, None)]);
+}
