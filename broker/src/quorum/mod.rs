@@ -26,6 +26,9 @@ mod state_machine;
 mod types;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;

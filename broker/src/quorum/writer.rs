@@ -69,6 +69,10 @@ pub(crate) fn open(
     clock: WallClock,
 ) -> io::Result<(Shared, WriterHandle, JoinHandle<()>)> {
     disk.create_dir(dir)?;
+    if let Some(above) = dir.parent() {
+        // A vote in a directory whose own name is lost would be forgotten.
+        disk.sync_dir(above)?;
+    }
     let state_file = StateFile::new(Arc::clone(&disk), dir);
     let state = state_file.load()?;
     let start = state.purged.map_or(0, |(_, index)| index + 1);
@@ -90,7 +94,7 @@ pub(crate) fn open(
     report.notes.iter().for_each(|note| tracing::warn!("quorum log: {note}"));
     if log.view().log_end_offset < offset(start)? {
         // A snapshot from another node went past the end of this log.
-        log.truncate_fully(offset(start)?).map_err(other)?;
+        log.truncate_fully(offset(start)?).and_then(|files| files.run(&**log.disk())).map_err(other)?;
     }
     let entries = read_entries(&log)?;
     let (sender, receiver) = sync_channel(QUEUE_MAX);
@@ -177,19 +181,22 @@ impl Writer {
     }
 
     fn truncate_to(&mut self, index: u64) -> io::Result<()> {
-        self.log.truncate_to(offset(index)?).map_err(other)?;
-        self.log.flush().map_err(other)
+        let files = self.log.truncate_to(offset(index)?).map_err(other)?;
+        files.run(&**self.log.disk()).and_then(|()| self.log.flush()).map_err(other)
     }
 
     fn purge_to(&mut self, state: &QuorumState, index: u64) -> io::Result<()> {
         // The state first: a log that still holds purged entries is harmless, a hole would not be.
         self.state.save(state)?;
         let index = offset(index)?;
-        if self.log.view().log_end_offset < index {
-            return self.log.truncate_fully(index).map_err(other);
-        }
-        self.log.advance_log_start(index).map_err(other)?;
-        Ok(())
+        let files = if self.log.log_end_offset() < index {
+            self.log.truncate_fully(index)
+        } else {
+            self.log.update_high_watermark(index);
+            self.log.advance_log_start(index).and_then(|_| self.log.apply_retention((self.clock)()))
+        };
+        // Nobody else reads these files: they need not stay for a while.
+        files.and_then(|files| files.run(&**self.log.disk())).map_err(other)
     }
 }
 
