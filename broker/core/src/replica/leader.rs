@@ -408,7 +408,10 @@ impl LeaderState {
             return LeaderEffects::default();
         }
         match answer {
-            ProposalAnswer::Committed(partition) => self.on_partition(partition, now_ms),
+            ProposalAnswer::Committed(partition) => {
+                self.adopt(partition, now_ms);
+                self.effects(now_ms, None)
+            }
             ProposalAnswer::Ineligible => {
                 self.isr_state = IsrState::Committed;
                 self.effects(now_ms, None)
@@ -424,13 +427,15 @@ impl LeaderState {
     /// A new image, in which this broker still leads the partition.
     pub fn on_image(&mut self, partition: &Partition, brokers: &Brokers, now_ms: u64) -> LeaderEffects {
         debug_assert_eq!(partition.leader, Some(self.local), "another leader ends this state");
+        self.adopt(partition, now_ms);
+        // After the replicas: those that came with this image have a registration, too.
         self.take_brokers(brokers);
-        self.on_partition(partition, now_ms)
+        self.effects(now_ms, None)
     }
 
     /// Takes what the controller committed, unless something newer is known: an image may come later than the
     /// answer that was made after it.
-    fn on_partition(&mut self, partition: &Partition, now_ms: u64) -> LeaderEffects {
+    fn adopt(&mut self, partition: &Partition, now_ms: u64) {
         let newer = partition.partition_epoch > self.partition_epoch;
         // The same epoch answers a proposal that asked for what already was; an image of that epoch says nothing
         // about a proposal made since.
@@ -438,7 +443,6 @@ impl LeaderState {
         if partition.leader == Some(self.local) && (newer || confirms) {
             self.take_partition(partition, now_ms);
         }
-        self.effects(now_ms, None)
     }
 
     fn is_as_asked(&self, partition: &Partition) -> bool {

@@ -663,26 +663,32 @@ fn replicas_come_and_go_with_a_reassignment() {
         "lead replicas=1,2
          append 4
          fetch 2 4
+         broker 3
          image replicas=1,2,3
          fetch 3 4
          fetch 4 0
          image replicas=1,3 isr=1
          fetch 2 4
-         append 1",
+         append 1
+         fetch 3 5",
         &expect![[r#"
             > lead replicas=1,2
             > append 4
             > fetch 2 4
               high watermark 4
+            > broker 3
             > image replicas=1,2,3
             > fetch 3 4
+              propose isr 1@10 2@20 3@30 in epoch 0.1
             > fetch 4 0
               refused: broker 4 is not a replica of this partition in this leader epoch
             > image replicas=1,3 isr=1
             > fetch 2 4
               refused: broker 2 is not a replica of this partition in this leader epoch
             > append 1
+            > fetch 3 5
               high watermark 5
+              propose isr 1@10 3@30 in epoch 0.2
         "#]],
     );
 }
