@@ -27,7 +27,7 @@ pub struct Broker {
     /// The clock of everything below.
     pub clock: Clock,
     /// Settings, replaced as a whole when a dynamic one changes.
-    pub config: ArcSwap<BrokerConfig>,
+    pub config: Arc<ArcSwap<BrokerConfig>>,
     /// The cluster's metadata.
     pub metadata: Arc<dyn MetadataStore>,
     /// Partitions with a replica here.

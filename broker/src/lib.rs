@@ -11,6 +11,7 @@
 //! | [`controller`] | the active controller: its queue and its commits |
 //! | [`quorum`] | openraft on our own log |
 //! | [`producer_ids`] | ids of idempotent producers |
+//! | [`node`] | a node: starts and stops everything |
 //! | [`clock`] | the one real clock |
 //! | `internal_topics` | topics that come into being by being named |
 //! | `errors` | which failure becomes which code on the wire |
@@ -23,6 +24,7 @@ pub mod coordinator;
 mod errors;
 mod internal_topics;
 pub mod metadata_store;
+pub mod node;
 pub mod partition;
 pub mod producer_ids;
 pub mod quorum;

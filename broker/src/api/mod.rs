@@ -272,3 +272,6 @@ fn code_and_message<T>(result: &Result<T, ControllerError>) -> (i16, Option<StrB
         Err(error) => (error.error_code().code(), Some(text(&error.message))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,8 +149,8 @@ impl GroupCoordinators {
     }
 
     /// Starts the shards of all partitions led here that hold something: members and offsets expire by timers
-    /// of their shards, whether or not anyone asks. Then keeps telling shards about deleted topics.
-    pub(crate) async fn watch(broker: Arc<Broker>) {
+    /// of their shards, whether or not anyone asks. Tells shards about deleted topics. Ends with `stop`.
+    pub(crate) async fn watch(broker: Arc<Broker>, stop: CancellationToken) {
         let mut images = broker.metadata.images();
         let mut before = broker.image();
         let groups = &broker.groups;
@@ -164,7 +164,7 @@ impl GroupCoordinators {
             before = image;
             tokio::select! {
                 biased;
-                () = groups.shutdown.cancelled() => return,
+                () = stop.cancelled() => return,
                 changed = images.changed() => {
                     if changed.is_err() {
                         return;
@@ -173,7 +173,7 @@ impl GroupCoordinators {
             }
             tokio::select! {
                 biased;
-                () = groups.shutdown.cancelled() => return,
+                () = stop.cancelled() => return,
                 () = tokio::time::sleep(DELETION_CHECK_INTERVAL) => {}
             }
         }

@@ -1,0 +1,3 @@
+//! Requests against a whole broker: real sockets, real quorum, real logs.
+
+mod data;
