@@ -11,7 +11,7 @@ use rkafka_record::{Batches, HEADER_SIZE};
 
 use crate::error::{AppendError, LogError};
 use crate::log::Log;
-use crate::producer::{AppendOrigin, Check, CompletedTransaction, ProducerBatch};
+use crate::producer::{AppendOrigin, BatchKind, Check, CompletedTransaction, ProducerBatch};
 use crate::scan::BatchPlace;
 use crate::txn_index::AbortedEntry;
 use crate::validate::ValidBatch;
@@ -211,7 +211,11 @@ impl Log {
         if !self.health.watch(must_roll)? {
             return Ok(false);
         }
-        self.roll_at(place.base_offset, now_ms)?;
+        // A leader's cleaner may have left a gap before the batch. It goes inside the segment if it can: recovery takes
+        // one between segments for a loss.
+        let reaches = place.last_offset.saturating_sub(self.log_end_offset) <= i64::from(i32::MAX);
+        let base_offset = if reaches { self.log_end_offset } else { place.base_offset };
+        self.roll_at(base_offset, now_ms)?;
         self.publish();
         Ok(true)
     }
@@ -223,9 +227,17 @@ impl Log {
         incoming: &[Incoming],
         now_ms: i64,
     ) -> Result<(), LogError> {
+        let is_abort = |next: &&Incoming| matches!(next.producer.kind, BatchKind::EndTransaction(end) if !end.committed);
+        let aborts = incoming.iter().filter(is_abort).count();
+        self.health.watch(self.active.segment().transactions().reserve(aborts))?;
         let start = incoming.first().map_or(0, |first| first.place.position);
         let places = incoming.iter().map(|next| BatchPlace { position: next.place.position - start, ..next.place });
         let places: smallvec::SmallVec<[BatchPlace; 1]> = places.collect();
+        let aborts = incoming.iter().filter(|next| next.producer.is_abort_marker()).count();
+        if aborts > 0 {
+            let reserved = self.active.segment().transactions().reserve(aborts);
+            self.health.watch(reserved)?;
+        }
         let written = self.active.append(parts, &places, self.config.index_interval_bytes, now_ms);
         self.health.watch(written)?;
         for next in incoming {
@@ -239,7 +251,7 @@ impl Log {
     }
 
     /// Notes an aborted transaction in the active segment's transaction index. Readers of committed data depend on
-    /// it, so a failure takes the directory offline, also if the disk is full: the marker is in the log already.
+    /// it and the marker is in the log already, so a failure takes the directory offline (space was reserved before).
     fn index_aborted(&mut self, completed: &CompletedTransaction) -> Result<(), LogError> {
         let entry = aborted_entry(completed);
         let appended = self.active.segment().transactions().append(entry);

@@ -34,7 +34,8 @@ use crate::txn_index::AbortedEntry;
 /// What is known about a log before it is opened; comes from the checkpoints of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Everything below it was durable when the checkpoint was written.
+    /// Everything below it was durable when the checkpoint was written; -1 if no checkpoint tells. Then a gap between
+    /// two segments is believed (Apache Kafka's cleaner leaves such); else it is taken for the loss of what was there.
     pub recovery_point: i64,
     /// Log start offset set by DeleteRecords or retention; 0 if none is known.
     pub log_start_offset: i64,
@@ -405,7 +406,8 @@ impl Scan<'_, '_> {
             self.opening.report.segments_scanned += 1;
             index += 1;
             let next_base = self.parts.segments.get(index).map(|next| next.base_offset());
-            if let Some(damage) = self.segment(&segment, next_base, &mut states)? {
+            let damage = self.segment(&segment, next_base, &mut states)?;
+            if let Some(damage) = damage.or_else(|| self.hole(states.end_offset(), next_base)) {
                 let (base_offset, size) = (segment.base_offset(), segment.size());
                 let behind = self.parts.segments.len() - index;
                 let cut = format_args!("cut segment {base_offset} at byte {size}: {damage}; {behind} later ones removed");
@@ -420,6 +422,13 @@ impl Scan<'_, '_> {
         }
         self.parts.states = Some(states);
         Ok(())
+    }
+
+    /// A power cut may keep a later segment and lose the end of the one before it, cut neatly between two batches. Our
+    /// own segments always follow one another without a gap: rolling and compaction see to that.
+    fn hole(&self, end_offset: i64, next_base: Option<i64>) -> Option<String> {
+        let next_base = next_base.filter(|next| end_offset < *next && self.opening.options.recovery_point >= 0)?;
+        Some(format!("it ends at offset {end_offset}, the next one begins at {next_base}"))
     }
 
     /// Scans one segment, makes its indexes anew and cuts it at the first damage, which is returned.

@@ -56,10 +56,12 @@ pub(super) enum FilterError {
 }
 
 impl Filter {
-    /// Appends to `out` what is left of `batch`; returns how many records.
+    /// Appends to `out` what is left of `batch`; returns how many records. `must_stay` keeps it, without records if
+    /// need be.
     pub(super) fn copy(
         &self,
         batch: &BatchRef<'_>,
+        must_stay: bool,
         verdict: Verdict,
         map: &OffsetMap,
         scratch: &mut Vec<u8>,
@@ -75,7 +77,7 @@ impl Filter {
         };
         let kept = if drop_records { Kept::default() } else { self.records(batch, map, scratch)? };
         if kept.count == 0 {
-            if self.must_stay(batch) {
+            if must_stay || self.must_stay(batch) {
                 out.extend_from_slice(&empty_batch(&batch.header()));
             }
             return Ok(0);

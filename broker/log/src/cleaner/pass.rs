@@ -261,25 +261,30 @@ impl Cleaning {
             let upper = next.map_or(i64::MAX, |next| next.base_offset());
             let aborted = self.aborted(segment.base_offset(), upper)?;
             self.transactions.add(aborted);
-            self.copy_segment(segment, copies, map, pace)?;
+            let is_last = index + 1 == group.len();
+            self.copy_segment(segment, is_last, copies, map, pace)?;
         }
         copies.write(pace)
     }
 
+    /// Of the last segment of a group the last batch stays, so that the copies reach as far as the originals: recovery
+    /// takes a gap between two segments for a loss.
     fn copy_segment(
         &mut self,
         segment: &Segment,
+        is_last: bool,
         copies: &mut Copies,
         map: &OffsetMap,
         pace: &mut dyn Pace,
     ) -> Result<(), CleaningError> {
         let (mut scan, mut scratch) = (segment.batches(0, segment.size())?, Vec::new());
-        while let Some((_, batch)) = scan.next().map_err(|error| unreadable(segment, error))? {
+        while let Some((position, batch)) = scan.next().map_err(|error| unreadable(segment, error))? {
             spend(pace, batch.size(), &mut self.counts.bytes_read)?;
             batch.check_crc().map_err(|error| uncleanable(segment, &batch, &error.into()))?;
             let verdict = self.transactions.on_batch(&batch);
             let before = copies.buffer.len();
-            let kept = self.filter.copy(&batch, verdict, map, &mut scratch, &mut copies.buffer);
+            let must_stay = is_last && position + batch.size() as u64 == segment.size();
+            let kept = self.filter.copy(&batch, must_stay, verdict, map, &mut scratch, &mut copies.buffer);
             self.counts.records_kept += kept.map_err(|error| uncleanable(segment, &batch, &error))?;
             self.counts.bytes_written += (copies.buffer.len() - before) as u64;
             copies.added(before, &batch, pace)?;
