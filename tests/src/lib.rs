@@ -9,6 +9,7 @@
 //! | `stock.rs` | stock Kafka artifacts from Maven Central, cached under `target/stock/` |
 //! | `java.rs` | compiles and runs the Java programs under `tests/java/` |
 //! | `foreign.rs` | kcat, Python and Go clients |
+//! | `wire.rs` | single requests over one connection, well-formed or not |
 //! | `wait.rs` | waiting for a condition (never for a time) |
 //!
 //! A tool that is absent makes the test that needs it fail with the command that installs it; nothing is
@@ -21,3 +22,4 @@ pub mod node;
 pub mod process;
 pub mod stock;
 pub mod wait;
+pub mod wire;

@@ -1,0 +1,128 @@
+//! The same requests to Apache Kafka 4.3 and to rkafka; the answers must be equal.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `session.rs` | sends a script's requests and keeps the answers |
+//! | `render.rs` | answers as text, with ids, times and ports masked |
+//! | `intended.rs` | the differences that are meant to be, each with its reason |
+//! | `requests.rs` | short forms of requests |
+//! | the others | scripts, by area |
+//!
+//! A script is a function of a [`Session`]; it runs on both brokers. Both transcripts are kept below
+//! `target/differential/`. With `RKAFKA_TESTS_ON=apache` two Apache Kafkas are compared, which shows that a
+//! script demands nothing that is left to chance.
+
+mod apis;
+mod configs;
+mod fetch;
+mod idempotence;
+mod intended;
+mod metadata;
+mod offsets;
+mod produce;
+mod render;
+mod requests;
+mod session;
+mod topics;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rkafka_tests::build;
+use rkafka_tests::node::Node;
+use similar::{ChangeTag, TextDiff};
+
+use intended::{INTENDED, Intended};
+use session::{Session, Step};
+
+/// Apache Kafka and rkafka with the same settings.
+struct Pair {
+    apache: Node,
+    rkafka: Node,
+}
+
+/// The pair that all scripts of this moment share: a JVM takes seconds to start, and scripts do not meet
+/// since each has topics and groups of its own. The last one to go ends both.
+fn pair() -> Arc<Pair> {
+    static SHARED: Mutex<Weak<Pair>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pair) = shared.upgrade() {
+        return pair;
+    }
+    let settings = [("num.partitions", "1"), ("log.retention.check.interval.ms", "3600000")];
+    let pair = Arc::new(Pair { apache: Node::start_apache(&settings), rkafka: Node::start(&settings) });
+    *shared = Arc::downgrade(&pair);
+    pair
+}
+
+/// Runs `script` on both brokers and compares what they said.
+///
+/// # Panics
+/// When they differ: with each differing answer, Apache Kafka's lines with `-`, rkafka's with `+`.
+fn check(name: &str, script: fn(&mut Session)) {
+    let pair = pair();
+    let apache = transcript(name, "apache", &pair.apache, script);
+    let rkafka = transcript(name, "rkafka", &pair.rkafka, script);
+    let intended: Vec<&Intended> = INTENDED.iter().filter(|intended| intended.script == name).collect();
+    let mut used = vec![false; intended.len()];
+    let mut report = String::new();
+    let labels = |steps: &[Step]| steps.iter().map(|step| step.label.clone()).collect::<Vec<_>>();
+    if labels(&apache) != labels(&rkafka) {
+        report.push_str("the script took another course\n");
+    }
+    for (ours, theirs) in rkafka.iter().zip(&apache) {
+        let difference = difference(theirs, ours, &intended, &mut used);
+        if !difference.is_empty() {
+            report.push_str(&format!("\n{}\n  {}\n{difference}", theirs.label, theirs.request));
+        }
+    }
+    assert!(report.is_empty(), "{name}: rkafka (+) differs from Apache Kafka (-)\n{report}");
+    for (intended, used) in intended.iter().zip(used) {
+        let explains = used || pair.rkafka.is_apache();
+        assert!(explains, "{name}: no difference any more to be explained by: {}", intended.reason);
+    }
+}
+
+fn transcript(name: &str, product: &str, node: &Node, script: fn(&mut Session)) -> Vec<Step> {
+    let mut session = Session::new(node.bootstrap());
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| script(&mut session)));
+    let path = kept(name, product);
+    let text: String = session.transcript.iter().map(shown).collect();
+    std::fs::write(&path, text).expect("target/ is writable");
+    if let Err(panic) = result {
+        eprintln!("{name} ended early on {product}; its transcript is {}", path.display());
+        std::panic::resume_unwind(panic);
+    }
+    session.transcript
+}
+
+fn kept(name: &str, product: &str) -> PathBuf {
+    let folder = build::target().join("differential");
+    std::fs::create_dir_all(&folder).expect("target/ is writable");
+    folder.join(format!("{name}.{product}.txt"))
+}
+
+fn shown(step: &Step) -> String {
+    let indented: String = step.answer.lines().map(|line| format!("    {line}\n")).collect();
+    format!("{}\n  {}\n{indented}", step.label, step.request)
+}
+
+/// The differing lines of two answers, but for the intended ones.
+fn difference(apache: &Step, rkafka: &Step, intended: &[&Intended], used: &mut [bool]) -> String {
+    let mut text = String::new();
+    for change in TextDiff::from_lines(&apache.answer, &rkafka.answer).iter_all_changes() {
+        let explains = |intended: &&&Intended| {
+            apache.label.starts_with(intended.label) && change.value().contains(intended.line)
+        };
+        let sign = match change.tag() {
+            ChangeTag::Equal => continue,
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+        };
+        match intended.iter().position(|one| explains(&one)) {
+            Some(index) => used[index] = true,
+            None => text.push_str(&format!("    {sign} {}", change.value())),
+        }
+    }
+    text
+}
