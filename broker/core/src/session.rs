@@ -266,7 +266,7 @@ impl FetchSessions {
             ContextKind::Sessionless => FetchAnswer { session_id: NO_SESSION, error: None, included: all() },
             ContextKind::Full { uses_topic_ids, from_follower } => {
                 let new = NewSession { now_ms, uses_topic_ids, from_follower, random };
-                let session_id = self.create(new, context, outcomes);
+                let session_id = self.create(&new, context, outcomes);
                 FetchAnswer { session_id, error: None, included: all() }
             }
             ContextKind::Incremental { session_id, next_epoch } => {
@@ -313,7 +313,7 @@ impl FetchSessions {
         self.sessions.values().map(|session| session.partitions.len()).sum()
     }
 
-    fn create(&mut self, new: NewSession, context: &FetchContext, outcomes: &[PartitionOutcome]) -> i32 {
+    fn create(&mut self, new: &NewSession, context: &FetchContext, outcomes: &[PartitionOutcome]) -> i32 {
         let size = context.partitions.len();
         let has_room = self.sessions.len() < self.slots;
         if size == 0 || !(has_room || self.evict(new.now_ms, new.from_follower, size)) {

@@ -49,4 +49,12 @@ impl Parked {
     pub(super) fn next_deadline(&self) -> Option<u64> {
         self.deadlines.next_deadline()
     }
+
+    /// Panics if a completion waits that should not, or a deadline is nobody's.
+    pub(super) fn check_invariants(&self, high_watermark: i64) {
+        assert_eq!(self.completions.len(), self.deadlines.len(), "deadlines of what is parked");
+        if let Some(((offset, _), completion)) = self.completions.first_key_value() {
+            assert!(*offset > high_watermark, "{completion:?} waits for {offset} at {high_watermark}");
+        }
+    }
 }

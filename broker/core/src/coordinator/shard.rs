@@ -207,8 +207,6 @@ impl CoordinatorShard {
                 in_flight.wait_for_offset = in_flight.wait_for_offset.max(offset + 1);
             }
         }
-        // A high watermark that rose during the append may be above the records already.
-        self.groups.on_high_watermark(self.high_watermark);
         if let Some(next) = in_flight.batches.front() {
             effects.append = Some(next.append.clone());
             self.in_flight = Some(in_flight);
@@ -326,6 +324,7 @@ impl CoordinatorShard {
     /// Panics if the parts of the state contradict each other; for tests and simulation.
     pub fn check_invariants(&self) {
         self.groups.check_invariants();
+        self.parked.check_invariants(self.high_watermark);
         assert!(
             self.queued.is_empty() || self.in_flight.is_some(),
             "records wait though nothing is appended"

@@ -9,7 +9,7 @@
 //! ```
 //! What is stored is the group between rebalances ([`GroupMetadataValue`]); members that are joining, waiting
 //! answers and the count of a generation not yet stored are lost when the coordinator moves, and the members join
-//! again. The handlers stand in [`join`], [`rebalance`] and [`sync`].
+//! again. The handlers stand in `join`, `rebalance` and `sync`.
 
 mod join;
 mod rebalance;

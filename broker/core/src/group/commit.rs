@@ -11,7 +11,7 @@ use super::request::{
     FetchedOffset, FetchedTopic, GroupReply, OffsetCommitPartition, OffsetCommitRequest, OffsetDeleteRequest,
     OffsetFetchRequest, ReplyToken, TopicErrors,
 };
-use super::{Completion, GroupShard, Output, Step};
+use super::{Completion, GroupShard, Output, Step, require_group_id};
 use crate::time::Now;
 
 /// What a retention or leader epoch of the wire means by -1.
@@ -141,6 +141,7 @@ impl GroupShard {
         request: &OffsetDeleteRequest,
         output: &mut Output,
     ) -> Result<(), GroupError> {
+        require_group_id(&request.group_id)?;
         let group = self.groups.get(request.group_id.as_str()).ok_or(GroupError::GroupIdNotFound)?;
         group.validate_offset_delete()?;
         let mut reply = Vec::with_capacity(request.topics.len());

@@ -13,7 +13,7 @@
 //! | `view` | describe, list, delete groups |
 //!
 //! **Generate, then replay.** A step reads the state and gives records and replies; what is remembered across a
-//! change of coordinator changes in [`GroupShard::replay`] alone, when the records are in the log. What is not
+//! change of coordinator changes in `GroupShard::replay` alone, when the records are in the log. What is not
 //! remembered (who is joining, who waits for an answer, sessions) changes in the step.
 
 pub mod classic;

@@ -99,7 +99,7 @@ impl OffsetStore {
     }
 
     fn put(&mut self, record_offset: i64, key: OffsetKey, value: Option<StoredOffset>) {
-        if record_offset < self.high_watermark && self.uncommitted.is_empty() {
+        if record_offset < self.high_watermark {
             self.commit(&key, value, record_offset);
             return;
         }

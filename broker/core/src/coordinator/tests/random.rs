@@ -81,7 +81,7 @@ impl World {
     fn join(&mut self, client: usize, is_old_version: bool) {
         let member = &mut self.clients[client];
         member.state = ClientState::Joining;
-        let name = if client % 2 == 0 { "range" } else { "sticky" };
+        let name = if client.is_multiple_of(2) { "range" } else { "sticky" };
         // Only the protocol chosen is stored: after a reload it had better be one that all have, as in Kafka.
         let protocols =
             ["rr", name].map(|name| MemberProtocol { name: name.to_owned(), metadata: subscription(&["t"]) });
@@ -160,7 +160,7 @@ impl World {
         let request = OffsetFetchRequest {
             group_id: "g".to_owned(),
             topics: Some(vec![("t".to_owned(), vec![0])]),
-            require_stable: client % 2 == 0,
+            require_stable: client.is_multiple_of(2),
         };
         self.send(client, &GroupRequest::OffsetFetch(request));
     }
@@ -203,7 +203,7 @@ impl World {
     fn step(&mut self, action: u8, client: usize, argument: u16) {
         let generation = self.clients[client].generation();
         match action {
-            0..=11 => self.go_on(client, argument % 2 == 0),
+            0..=11 => self.go_on(client, argument.is_multiple_of(2)),
             12..=13 => self.rig.advance(u64::from(argument % 4_000)),
             14 => self.rig.advance(u64::from(argument)),
             15 => self.heartbeat(client, generation),

@@ -232,7 +232,7 @@ impl<'a> Words<'a> {
                 group_instance_id,
                 protocol_type: self.option("type").map(str::to_owned),
                 protocol_name: self.option("protocol").map(str::to_owned),
-                assignments: self.list("assign").map(|assigned| assignment(assigned)).collect(),
+                assignments: self.list("assign").map(assignment).collect(),
             }),
             "heartbeat" => GroupRequest::Heartbeat(HeartbeatRequest {
                 group_id,

@@ -484,6 +484,39 @@ fn a_request_sent_twice_is_answered_twice() {
 }
 
 #[test]
+fn a_new_member_does_not_wait_for_ever() {
+    check(
+        "join a version=3 session=1000000 rebalance=900000
+        advance 3000
+        sync a1 member=c-a gen=1 assign=c-a:A
+        join b version=3 rebalance=900000
+        advance 299999
+        heartbeat h member=c-a gen=1
+        advance 1
+        join a2 member=c-a session=1000000 rebalance=900000",
+        &expect![[r#"
+            join a version=3 session=1000000 rebalance=900000
+              + g gen=0 - leader=- []
+            advance 3000
+              at 3000
+              a: gen=1 range leader=c-a member=c-a [c-a]
+            sync a1 member=c-a gen=1 assign=c-a:A
+              + g gen=1 range leader=c-a [c-a=A]
+              a1: range "A"
+            join b version=3 rebalance=900000
+            advance 299999
+            heartbeat h member=c-a gen=1
+              h: RebalanceInProgress
+            advance 1
+              at 303000
+              b: UnknownMemberId member=
+            join a2 member=c-a session=1000000 rebalance=900000
+              a2: gen=2 range leader=c-a member=c-a [c-a]
+        "#]],
+    );
+}
+
+#[test]
 fn syncs_are_checked() {
     check(
         &format!(
@@ -1358,7 +1391,8 @@ fn a_commit_too_large_for_a_batch_is_refused() {
 fn offsets_are_deleted_unless_members_consume_the_topic() {
     check(
         &format!(
-            "delete-offsets x t-0
+            "delete-offsets x group= t-0
+            delete-offsets x t-0
             {TWO_MEMBERS}
             commit o gen=1 member=c-a t-0=1 u-0=2
             delete-offsets x t-0 u-0 u-1
@@ -1375,6 +1409,8 @@ fn offsets_are_deleted_unless_members_consume_the_topic() {
             list l"
         ),
         &expect![[r#"
+            delete-offsets x group= t-0
+              x: InvalidGroupId
             delete-offsets x t-0
               x: GroupIdNotFound
             join a

@@ -63,8 +63,8 @@ impl ClassicGroup {
         let new_id: Arc<str> = format!("{begin}-{}", request.fresh_uuid).into();
         if let Some(instance_id) = &request.group_instance_id {
             match self.static_members.get(instance_id.as_str()).cloned() {
-                Some(old_id) => self.replace_static_member(step, token, request, &old_id, new_id),
-                None => self.add_member(step, token, request, new_id),
+                Some(old_id) => self.replace_static_member(step, token, request, &old_id, &new_id),
+                None => self.add_member(step, token, request, &new_id),
             }
         } else if request.requires_known_member_id {
             // KIP-394: without the second join a client that lost the reply would leave a ghost behind.
@@ -73,7 +73,7 @@ impl ClassicGroup {
             step.schedule_session(&self.id, &new_id, session_timeout_ms);
             step.reply_join(token, JoinReply::failed(&*new_id, GroupError::MemberIdRequired));
         } else {
-            self.add_member(step, token, request, new_id);
+            self.add_member(step, token, request, &new_id);
         }
     }
 
@@ -82,7 +82,7 @@ impl ClassicGroup {
         if request.group_instance_id.is_none()
             && let Some(pending) = self.pending_members.get(member_id).cloned()
         {
-            return self.add_member(step, token, request, pending);
+            return self.add_member(step, token, request, &pending);
         }
         if let Err(error) = self.validate_member(member_id, request.group_instance_id.as_deref()) {
             return step.reply_join(token, JoinReply::failed(member_id, error));
@@ -113,7 +113,7 @@ impl ClassicGroup {
         }
     }
 
-    fn add_member(&mut self, step: &mut Step<'_>, token: ReplyToken, request: &JoinRequest, id: Arc<str>) {
+    fn add_member(&mut self, step: &mut Step<'_>, token: ReplyToken, request: &JoinRequest, id: &Arc<str>) {
         let mut member = Member::new(id.clone(), request);
         member.awaiting_join = Some(token);
         if self.members.is_empty() {
@@ -123,7 +123,7 @@ impl ClassicGroup {
             delay.new_member_joined = true;
         }
         self.insert(member);
-        step.schedule_session(&self.id, &id, NEW_MEMBER_JOIN_TIMEOUT_MS);
+        step.schedule_session(&self.id, id, NEW_MEMBER_JOIN_TIMEOUT_MS);
         self.rebalance_or_complete_join(step);
     }
 
@@ -156,13 +156,13 @@ impl ClassicGroup {
         token: ReplyToken,
         request: &JoinRequest,
         old_id: &Arc<str>,
-        new_id: Arc<str>,
+        new_id: &Arc<str>,
     ) {
         let leader_before = self.leader.as_deref().unwrap_or("").to_owned();
         self.answer_join(step, old_id, JoinReply::failed(&**old_id, GroupError::FencedInstanceId));
         self.answer_sync(step, old_id, Err(GroupError::FencedInstanceId));
         step.cancel_session(&self.id, old_id);
-        let Some(old) = self.rename_static_member(old_id, &new_id) else { return };
+        let Some(old) = self.rename_static_member(old_id, new_id) else { return };
         let replacement = StaticMemberReplacement {
             old_id: old_id.clone(),
             old_protocols: old.protocols().to_vec(),
@@ -174,9 +174,9 @@ impl ClassicGroup {
         };
         let protocols = own_protocols(&request.protocols);
         let (rebalance_ms, session_ms) = (request.rebalance_timeout_ms, request.session_timeout_ms);
-        self.update_protocols(&new_id, |member| member.update(protocols, rebalance_ms, session_ms));
-        self.reschedule_session(step, &new_id);
-        self.set_awaiting_join(step, &new_id, token);
+        self.update_protocols(new_id, |member| member.update(protocols, rebalance_ms, session_ms));
+        self.reschedule_session(step, new_id);
+        self.set_awaiting_join(step, new_id, token);
         match self.state {
             GroupState::Stable if self.select_protocol() == self.protocol_name => {
                 // Nothing changes for the others: store the new id, keep generation and assignment.
