@@ -119,19 +119,6 @@ impl TransactionIndex {
         (rest.is_empty() && rising && in_segment).then_some(entries)
     }
 
-    /// Makes sure that the disk has room for so many more entries.
-    pub(crate) fn reserve(&self, entries: usize) -> Result<(), LogError> {
-        if entries == 0 {
-            return Ok(());
-        }
-        let mut inner = self.inner();
-        self.load(&mut inner)?;
-        let known = inner.entries.as_ref().map_or(0, Vec::len);
-        let file = self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
-        let bytes = ((known + entries) * ENTRY_BYTES) as u64;
-        file.reserve(bytes).map_err(LogError::io("reserve space for", &inner.path))
-    }
-
     /// Appends an entry; the file is made by the first.
     pub(crate) fn append(&self, entry: AbortedEntry) -> Result<(), LogError> {
         let mut inner = self.inner();
@@ -142,16 +129,6 @@ impl TransactionIndex {
         file.pwritev(&[IoSlice::new(&entry.encode())], position).map_err(LogError::io("write", &inner.path))?;
         inner.entries.get_or_insert_default().push(entry);
         Ok(())
-    }
-
-    /// Makes sure that there is space for so many more entries, so that a full disk is met before the markers are
-    /// written.
-    pub(crate) fn reserve(&self, more: usize) -> Result<(), LogError> {
-        let mut inner = self.inner();
-        self.load(&mut inner)?;
-        let entries = inner.entries.as_ref().map_or(0, Vec::len) + more;
-        let file = self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
-        file.reserve((entries * ENTRY_BYTES) as u64).map_err(LogError::io("reserve space for", &inner.path))
     }
 
     /// Forgets transactions whose marker is at or above `offset`.

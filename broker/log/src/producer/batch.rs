@@ -82,11 +82,6 @@ impl ProducerBatch {
         i32::try_from(self.last_offset.saturating_sub(self.base_offset)).unwrap_or(i32::MAX)
     }
 
-    /// Whether it ends a transaction that is void.
-    pub fn is_abort_marker(&self) -> bool {
-        matches!(self.kind, BatchKind::EndTransaction(EndTransactionMarker { committed: false, .. }))
-    }
-
     /// Whether an idempotent or transactional producer wrote it.
     pub fn has_producer_id(&self) -> bool {
         self.producer_id != NO_PRODUCER_ID

@@ -68,6 +68,7 @@ fn script(seed: u64, kind: CallKind, failure: Failure, nth: u64) -> Result<bool,
             }
             // No room for a batch: nothing has happened, and writing goes on.
             Err(_) if world.is_append && failure != Failure::Io && kind != CallKind::Sync => {
+                world.note_partial_append();
                 verify::live(&mut world)
                     .map_err(|problem| format!("after step {number} failed: {problem}"))?;
             }

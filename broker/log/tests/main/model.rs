@@ -141,8 +141,8 @@ impl Model {
         found
     }
 
-    /// The last stable offset, found by looking at every batch.
-    pub(crate) fn last_stable_offset(&self) -> i64 {
+    /// The last stable offset, found by looking at every batch. Markers below `decided` count as committed.
+    pub(crate) fn last_stable_offset(&self, decided: i64) -> i64 {
         let mut open = std::collections::BTreeMap::new();
         let mut unstable = self.high_watermark;
         for batch in &self.batches {
@@ -153,7 +153,7 @@ impl Model {
                 }
                 BatchKind::EndTransaction(_) => {
                     let first_offset = open.remove(&facts.producer_id);
-                    if batch.base_offset >= self.high_watermark {
+                    if batch.base_offset >= self.high_watermark.max(decided) {
                         unstable = unstable.min(first_offset.unwrap_or(unstable));
                     }
                 }

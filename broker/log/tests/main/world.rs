@@ -68,6 +68,8 @@ pub(crate) struct World {
     /// The step in progress is an append: an error must leave the log as it was.
     pub(crate) is_append: bool,
     pub(crate) resets: bool,
+    /// Log end when producers were last built from snapshot and batches.
+    pub(crate) reloaded_at: i64,
     leader_epoch: i32,
     is_leader: bool,
     steps: usize,
@@ -116,6 +118,7 @@ impl World {
             leader_epoch: 0,
             is_leader: true,
             resets: false,
+            reloaded_at: i64::MIN,
             steps: 0,
         }
     }
@@ -189,6 +192,7 @@ impl World {
         let log = open(&self.disk, &self.config, self.options(clean))?;
         // Checkpointed by the broker, not by the log.
         self.log = Some(log);
+        self.reloaded_at = self.model.end;
         let high_watermark = self.model.high_watermark;
         self.log().update_high_watermark(high_watermark);
         self.model.producers.on_high_watermark(high_watermark);
@@ -249,6 +253,15 @@ impl World {
         self.log().append_follower(&bytes, now_ms)?;
         self.model = self.attempt.clone();
         Ok(what)
+    }
+
+    /// Of several fetched batches the first ones may have been appended before one was refused.
+    pub(crate) fn note_partial_append(&mut self) {
+        let end = self.log().log_end_offset();
+        if end > self.model.end {
+            let recovery_point = self.log().recovery_point();
+            self.model = Model { recovery_point, ..self.attempt.cut(end) };
+        }
     }
 
     /// A client repeats one of its last batches, or sends one that cannot be next.
@@ -321,6 +334,7 @@ impl World {
         let removed = self.log().truncate_to(at)?;
         self.remove(removed)?;
         self.model = self.attempt.clone();
+        self.reloaded_at = at;
         self.is_leader = false;
         self.leader_epoch += 1;
         Ok(format!("truncate to {at}"))
@@ -348,6 +362,7 @@ impl World {
         self.attempt = Model { flushed_by, flushed: 0, ..Model::empty_at(offset) };
         self.resets = true;
         let removed = self.log().truncate_fully(offset)?;
+        self.reloaded_at = i64::MIN;
         self.remove(removed)?;
         self.model = self.attempt.clone();
         self.is_leader = false;
