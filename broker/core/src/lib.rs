@@ -11,10 +11,12 @@
 //! | [`group`] | consumer groups and their offsets |
 //! | [`coordinator`] | the life of a shard of `__consumer_offsets` around them |
 //! | [`session`] | fetch sessions (KIP-227) |
+//! | [`adopt`] | a data directory that another broker made |
 //! | [`reconcile`] | what this broker must do so that its partitions are as the image says |
 //!
 //! **Architecture invariant:** nothing here reads a clock, a file, a socket or entropy, or starts a thread.
 
+pub mod adopt;
 pub mod controller;
 pub mod coordinator;
 pub mod group;
