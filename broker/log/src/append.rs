@@ -11,7 +11,7 @@ use rkafka_record::{Batches, HEADER_SIZE};
 
 use crate::error::{AppendError, LogError};
 use crate::log::Log;
-use crate::producer::{AppendOrigin, Check, CompletedTransaction, ProducerBatch};
+use crate::producer::{AppendOrigin, BatchKind, Check, CompletedTransaction, ProducerBatch};
 use crate::scan::BatchPlace;
 use crate::txn_index::AbortedEntry;
 use crate::validate::ValidBatch;
@@ -230,6 +230,12 @@ impl Log {
         let start = incoming.first().map_or(0, |first| first.place.position);
         let places = incoming.iter().map(|next| BatchPlace { position: next.place.position - start, ..next.place });
         let places: smallvec::SmallVec<[BatchPlace; 1]> = places.collect();
+        let is_abort = |next: &&Incoming| matches!(next.producer.kind, BatchKind::EndTransaction(end) if !end.committed);
+        let aborts = incoming.iter().filter(is_abort).count();
+        if aborts > 0 {
+            let reserved = self.active.segment().transactions().reserve(aborts);
+            self.health.watch(reserved)?;
+        }
         let written = self.active.append(parts, &places, self.config.index_interval_bytes, now_ms);
         self.health.watch(written)?;
         for next in incoming {

@@ -86,7 +86,9 @@ impl Log {
         if had_producers {
             let start = self.segments.first().map_or(end, |first| first.base_offset());
             let expiration_ms = self.config.producer_id_expiration_ms;
-            let loaded = self.snapshots.load(&*self.disk, &self.dir, start, end, self.latest_ms, expiration_ms);
+            // From below the high watermark, to learn of transactions that ended above it.
+            let known = end.min(self.high_watermark);
+            let loaded = self.snapshots.load(&*self.disk, &self.dir, start, known, self.latest_ms, expiration_ms);
             states = self.health.watch(loaded)?;
             replay_producers(&self.segments, &mut states, end).map_err(|error| self.unreadable(error))?;
         }

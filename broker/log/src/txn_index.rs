@@ -131,6 +131,16 @@ impl TransactionIndex {
         Ok(())
     }
 
+    /// Makes sure that there is space for so many more entries, so that a full disk is met before the markers are
+    /// written.
+    pub(crate) fn reserve(&self, more: usize) -> Result<(), LogError> {
+        let mut inner = self.inner();
+        self.load(&mut inner)?;
+        let entries = inner.entries.as_ref().map_or(0, Vec::len) + more;
+        let file = self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
+        file.reserve((entries * ENTRY_BYTES) as u64).map_err(LogError::io("reserve space for", &inner.path))
+    }
+
     /// Forgets transactions whose marker is at or above `offset`.
     pub(crate) fn truncate_to(&self, offset: i64) -> Result<(), LogError> {
         let mut inner = self.inner();
