@@ -1,3 +1,5 @@
 //! Requests against a whole broker: real sockets, real quorum, real logs.
 
+mod admin;
 mod data;
+mod groups;
