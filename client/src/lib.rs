@@ -1,1 +1,46 @@
-//! The client.
+//! An async Kafka client for Apache Kafka 2.2 and later and for rkafka.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`config`] | settings, by the names of the Java client (`client.properties` works) |
+//! | [`net`] | connections to brokers: many requests in flight, clear reasons when they fail |
+//! | [`metadata`] | brokers, topics and leaders, cached |
+//! | [`admin`] | topics, configurations, offsets and the cluster |
+//! | [`error`] | what can go wrong, each with the address, topic or setting it is about |
+//!
+//! ```no_run
+//! use rkafka_client::{Admin, ClientConfig, NewTopic};
+//!
+//! # async fn example() -> Result<(), rkafka_client::ClientError> {
+//! let admin = Admin::connect(ClientConfig::new("localhost:9092")?).await?;
+//! let created = admin.create_topics(&[NewTopic::new("orders").with_partitions(3)], false).await?;
+//! for (topic, result) in created {
+//!     println!("{topic}: {result:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **Architecture invariant.** The client knows the wire and nothing of the broker: it is tested against any.
+
+#![forbid(unsafe_code)]
+
+pub mod admin;
+mod cluster;
+pub mod config;
+pub mod error;
+pub mod metadata;
+pub mod net;
+mod topic_id;
+
+pub use admin::{
+    Admin, AlterConfigOp, ConfigEntry, ConfigResource, ConfigResult, ConfigSource, ConfigSynonym,
+    CreatedTopic, ListedOffset, NewPartitions, NewTopic, OffsetSpec, PartitionInfo, Reassignment,
+    ResourceKind, TopicDescription, TopicListing,
+};
+pub use config::ClientConfig;
+pub use error::{ApiError, ClientError, ConfigProblem, ConnectionError, ConnectionFault};
+pub use metadata::{Broker, Metadata, PartitionMetadata, TopicMetadata};
+pub use rkafka_config::HostPort;
+pub use rkafka_wire::ErrorCode;
+pub use topic_id::TopicId;

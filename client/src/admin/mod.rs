@@ -1,0 +1,61 @@
+//! Administration: topics, configurations, offsets, the cluster.
+//!
+//! | file | requests |
+//! |---|---|
+//! | `topics.rs` | Metadata, DescribeTopicPartitions, CreateTopics, DeleteTopics, CreatePartitions |
+//! | `configs.rs` | DescribeConfigs, IncrementalAlterConfigs, AlterConfigs |
+//! | `offsets.rs` | ListOffsets |
+//! | `cluster.rs` | DescribeCluster, ListPartitionReassignments |
+//!
+//! A call for several things answers for each of them by itself: one topic's error does not hide another's success.
+
+mod cluster;
+mod configs;
+mod offsets;
+mod topics;
+
+use std::sync::Arc;
+
+pub use cluster::Reassignment;
+pub use configs::{
+    AlterConfigOp, ConfigEntry, ConfigResource, ConfigResult, ConfigSource, ConfigSynonym, ResourceKind,
+};
+pub use offsets::{ListedOffset, OffsetSpec};
+pub use topics::{CreatedTopic, NewPartitions, NewTopic, PartitionInfo, TopicDescription, TopicListing};
+
+use crate::cluster::Cluster;
+use crate::config::ClientConfig;
+use crate::error::{ApiError, ClientError};
+use crate::metadata::Metadata;
+
+/// What one of several things came to, in the order in which they were asked for.
+pub type Each<K, T> = Vec<(K, Result<T, ApiError>)>;
+
+/// The administration client; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    cluster: Arc<Cluster>,
+}
+
+impl Admin {
+    /// Finds the cluster by the bootstrap list.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] with the reason for each address.
+    pub async fn connect(config: ClientConfig) -> Result<Admin, ClientError> {
+        Ok(Admin { cluster: Arc::new(Cluster::connect(config).await?) })
+    }
+
+    /// The brokers and the controller, from the cache.
+    ///
+    /// # Errors
+    /// No broker reachable.
+    pub async fn metadata(&self) -> Result<Arc<Metadata>, ClientError> {
+        self.cluster.metadata.brokers().await
+    }
+
+    /// `request.timeout.ms` as requests carry it.
+    fn timeout_ms(&self) -> i32 {
+        i32::try_from(self.cluster.config.request_timeout.as_millis()).unwrap_or(i32::MAX)
+    }
+}

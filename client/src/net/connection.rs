@@ -1,0 +1,397 @@
+//! One connection to one broker.
+//!
+//! Requests are written in the order they are sent and answered in that order (Kafka's rule); callers wait each for
+//! their own answer, so any number of them is in flight. Two tasks own the socket's halves; they end with the last
+//! clone of the [`Connection`], or when the connection fails, which every waiting caller is told with the reason.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::protocol::Request;
+use rkafka_config::HostPort;
+use rkafka_wire::client::{
+    best_version, correlation_id, decode_api_versions, decode_response, encode_request,
+};
+use rkafka_wire::frame::{SIZE_PREFIX_BYTES, frame_size};
+use rkafka_wire::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use rkafka_wire::{ErrorCode, StrBytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ClientConfig;
+use crate::error::{ClientError, ConnectionError, ConnectionFault};
+
+/// Requests that wait to be written; senders beyond that wait themselves.
+const QUEUE_MAX: usize = 64;
+
+/// How much room is made for an answer before its bytes arrive.
+const READ_AHEAD_BYTES: usize = 64 << 10;
+
+/// The ApiVersions version tried first: the newest that this client writes.
+const API_VERSIONS_FIRST: i16 = 4;
+
+/// What all connections of a client have in common.
+#[derive(Debug, Clone)]
+pub struct ConnectionOptions {
+    client_id: StrBytes,
+    connect_timeout: Duration,
+    request_timeout: Duration,
+    response_bytes_max: usize,
+}
+
+impl From<&ClientConfig> for ConnectionOptions {
+    fn from(config: &ClientConfig) -> ConnectionOptions {
+        ConnectionOptions {
+            client_id: StrBytes::from_string(config.client_id.clone()),
+            connect_timeout: config.connect_timeout,
+            request_timeout: config.request_timeout,
+            response_bytes_max: config.response_bytes_max,
+        }
+    }
+}
+
+/// An open connection; clones share it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    address: HostPort,
+    options: ConnectionOptions,
+    versions: ApiVersionsResponse,
+    queue: mpsc::Sender<Outgoing>,
+    flight: Arc<Flight>,
+    next_correlation_id: AtomicI32,
+}
+
+/// A frame to write, and who waits for its answer.
+#[derive(Debug)]
+struct Outgoing {
+    frame: Bytes,
+    /// Absent for requests that are not answered (Produce with `acks=0`).
+    waiter: Option<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    correlation_id: i32,
+    answer: oneshot::Sender<Bytes>,
+}
+
+/// Requests that were written and not answered, oldest first, and why there will be no more answers.
+#[derive(Debug, Default)]
+struct Flight {
+    state: Mutex<FlightState>,
+    ended: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct FlightState {
+    waiters: VecDeque<Waiter>,
+    fault: Option<ConnectionFault>,
+}
+
+impl Flight {
+    fn lock(&self) -> MutexGuard<'_, FlightState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the connection; the first fault counts. Those who wait see their channel close and ask for it.
+    fn fail(&self, fault: ConnectionFault) {
+        let mut state = self.lock();
+        state.fault.get_or_insert(fault);
+        state.waiters.clear();
+        drop(state);
+        self.ended.cancel();
+    }
+
+    fn fault(&self) -> Option<ConnectionFault> {
+        self.lock().fault.clone()
+    }
+
+    /// Notes who waits; false if the connection has ended.
+    fn push(&self, waiter: Waiter) -> bool {
+        let mut state = self.lock();
+        let is_open = state.fault.is_none();
+        if is_open {
+            state.waiters.push_back(waiter);
+        }
+        is_open
+    }
+
+    /// Hands an answer to the oldest request, which it must be for.
+    fn deliver(&self, frame: Bytes) -> Result<(), ConnectionFault> {
+        let id = correlation_id(&frame).map_err(|error| ConnectionFault::NotKafka(error.to_string()))?;
+        let waiter = self.lock().waiters.pop_front();
+        match waiter {
+            Some(waiter) if waiter.correlation_id == id => {
+                // Who stopped waiting does not want it.
+                let _ = waiter.answer.send(frame);
+                Ok(())
+            }
+            _ => Err(ConnectionFault::NotKafka(format!("answer with the unexpected correlation id {id}"))),
+        }
+    }
+}
+
+impl Connection {
+    /// Connects and learns which requests the broker serves.
+    ///
+    /// # Errors
+    /// Why `address` cannot be used: unresolved, refused, too slow, or not Kafka.
+    pub async fn open(
+        address: &HostPort,
+        options: &ConnectionOptions,
+    ) -> Result<Connection, ConnectionError> {
+        let failed = |fault| ConnectionError { address: address.to_string(), fault };
+        match timeout(options.connect_timeout, establish(address, options)).await {
+            Ok(connected) => connected.map_err(failed),
+            Err(_) => Err(failed(ConnectionFault::ConnectTimeout(options.connect_timeout))),
+        }
+    }
+
+    /// The address it was opened with.
+    #[must_use]
+    pub fn address(&self) -> &HostPort {
+        &self.inner.address
+    }
+
+    /// What the broker said of the requests it serves.
+    #[must_use]
+    pub fn api_versions(&self) -> &ApiVersionsResponse {
+        &self.inner.versions
+    }
+
+    /// Whether it still works as far as is known.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.inner.flight.ended.is_cancelled()
+    }
+
+    /// Requests that wait for an answer.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.inner.flight.lock().waiters.len()
+    }
+
+    /// The newest version of `R` that both sides know.
+    ///
+    /// # Errors
+    /// [`ClientError::Unsupported`] if there is none.
+    pub fn version<R: Request>(&self) -> Result<i16, ClientError> {
+        best_version::<R>(&self.inner.versions).ok_or_else(|| match ApiKey::try_from(R::KEY) {
+            Ok(api) => ClientError::Unsupported { api, address: self.inner.address.to_string() },
+            Err(()) => rkafka_wire::WireError::UnknownApiKey { key: R::KEY, version: 0 }.into(),
+        })
+    }
+
+    /// Sends a request in `version` and waits for its answer.
+    ///
+    /// # Errors
+    /// The connection's fault, also after `request.timeout.ms` without an answer, which closes it: what is stuck
+    /// in front of one request is so for all.
+    pub async fn call<R: Request>(&self, version: i16, body: &R) -> Result<R::Response, ClientError> {
+        let after = self.inner.options.request_timeout;
+        let frame = match timeout(after, self.exchange(version, body)).await {
+            Ok(answered) => answered?,
+            Err(_) => {
+                let api = ApiKey::try_from(R::KEY).unwrap_or(ApiKey::ApiVersions);
+                let fault = ConnectionFault::RequestTimeout { api, after };
+                self.inner.flight.fail(fault.clone());
+                return Err(self.inner.failed(fault).into());
+            }
+        };
+        Ok(decode_response::<R>(version, frame)?)
+    }
+
+    /// Sends a request that the broker does not answer (Produce with `acks=0`).
+    ///
+    /// # Errors
+    /// The connection's fault, if it is known already.
+    pub async fn send<R: Request>(&self, version: i16, body: &R) -> Result<(), ClientError> {
+        let frame = encode_request(version, self.inner.next_id(), Some(&self.inner.options.client_id), body)?;
+        self.inner.enqueue(Outgoing { frame, waiter: None }).await
+    }
+
+    /// Closes it; who waits for an answer is told so.
+    pub fn close(&self) {
+        self.inner.flight.fail(ConnectionFault::Closed);
+    }
+
+    async fn exchange<R: Request>(&self, version: i16, body: &R) -> Result<Bytes, ClientError> {
+        let inner = &self.inner;
+        let correlation_id = inner.next_id();
+        let frame = encode_request(version, correlation_id, Some(&inner.options.client_id), body)?;
+        let (answer, answered) = oneshot::channel();
+        inner.enqueue(Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) }).await?;
+        answered.await.map_err(|_| inner.ended().into())
+    }
+}
+
+impl Inner {
+    fn next_id(&self) -> i32 {
+        self.next_correlation_id.fetch_add(1, Ordering::Relaxed) & i32::MAX
+    }
+
+    async fn enqueue(&self, outgoing: Outgoing) -> Result<(), ClientError> {
+        self.queue.send(outgoing).await.map_err(|_| self.ended().into())
+    }
+
+    fn failed(&self, fault: ConnectionFault) -> ConnectionError {
+        ConnectionError { address: self.address.to_string(), fault }
+    }
+
+    fn ended(&self) -> ConnectionError {
+        self.failed(self.flight.fault().unwrap_or(ConnectionFault::Closed))
+    }
+}
+
+async fn establish(address: &HostPort, options: &ConnectionOptions) -> Result<Connection, ConnectionFault> {
+    let stream = connect(address).await?;
+    // Small requests must not wait for the answers to earlier ones.
+    stream.set_nodelay(true).map_err(|error| fault_of(&error))?;
+    let (reader, writer) = stream.into_split();
+    let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
+    let flight = Arc::new(Flight::default());
+    tokio::spawn(write_all(BufWriter::new(writer), outgoing, flight.clone()));
+    tokio::spawn(read_all(BufReader::new(reader), options.response_bytes_max, flight.clone()));
+    let mut inner = Inner {
+        address: address.clone(),
+        options: options.clone(),
+        versions: ApiVersionsResponse::default(),
+        queue,
+        flight,
+        next_correlation_id: AtomicI32::new(0),
+    };
+    inner.versions = inner.handshake().await?;
+    Ok(Connection { inner: Arc::new(inner) })
+}
+
+async fn connect(address: &HostPort) -> Result<TcpStream, ConnectionFault> {
+    let resolved = tokio::net::lookup_host((address.host.as_str(), address.port)).await;
+    let resolved = resolved.map_err(|error| ConnectionFault::Unresolved(error.to_string()))?;
+    let mut fault = ConnectionFault::Unresolved("the name has no addresses".to_owned());
+    for socket_address in resolved {
+        match TcpStream::connect(socket_address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => fault = fault_of(&error),
+        }
+    }
+    Err(fault)
+}
+
+fn fault_of(error: &io::Error) -> ConnectionFault {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => ConnectionFault::Refused,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            ConnectionFault::Closed
+        }
+        _ => ConnectionFault::Io(error.to_string()),
+    }
+}
+
+impl Inner {
+    /// ApiVersions, first in the newest version. An older broker answers in version 0 that it does not know that
+    /// one (KIP-511); then the best it named is asked, or 0.
+    async fn handshake(&self) -> Result<ApiVersionsResponse, ConnectionFault> {
+        let answer = self.ask_versions(API_VERSIONS_FIRST).await?;
+        let answer = match ErrorCode::from_code(answer.error_code) {
+            Some(ErrorCode::UnsupportedVersion) => {
+                self.ask_versions(best_version::<ApiVersionsRequest>(&answer).unwrap_or(0)).await?
+            }
+            _ => answer,
+        };
+        match answer.error_code {
+            0 => Ok(answer),
+            code => Err(ConnectionFault::NotKafka(format!("it answered ApiVersions with error {code}"))),
+        }
+    }
+
+    async fn ask_versions(&self, version: i16) -> Result<ApiVersionsResponse, ConnectionFault> {
+        let not_kafka = |reason: String| ConnectionFault::NotKafka(reason);
+        let body = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("rkafka"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let correlation_id = self.next_id();
+        let frame = encode_request(version, correlation_id, Some(&self.options.client_id), &body)
+            .map_err(|error| not_kafka(error.to_string()))?;
+        let (answer, answered) = oneshot::channel();
+        let outgoing = Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) };
+        let closed = |fault: Option<ConnectionFault>| match fault {
+            Some(ConnectionFault::Closed) | None => {
+                not_kafka("it closed the connection instead of answering an ApiVersions request".to_owned())
+            }
+            Some(fault) => fault,
+        };
+        self.queue.send(outgoing).await.map_err(|_| closed(self.flight.fault()))?;
+        let frame = answered.await.map_err(|_| closed(self.flight.fault()))?;
+        decode_api_versions(version, frame).map_err(|error| not_kafka(error.to_string()))
+    }
+}
+
+/// Writes what is queued, as many requests a system call as are ready.
+async fn write_all(
+    mut socket: BufWriter<OwnedWriteHalf>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+    flight: Arc<Flight>,
+) {
+    let written = flight.ended.run_until_cancelled(async {
+        while let Some(next) = outgoing.recv().await {
+            let mut next = Some(next);
+            while let Some(Outgoing { frame, waiter }) = next {
+                // Noted before it is written: the answer may come at once.
+                if !waiter.is_none_or(|waiter| flight.push(waiter)) {
+                    return Ok(());
+                }
+                socket.write_all(&frame).await?;
+                next = outgoing.try_recv().ok();
+            }
+            socket.flush().await?;
+        }
+        Ok::<(), io::Error>(())
+    });
+    match written.await {
+        Some(Err(error)) => flight.fail(fault_of(&error)),
+        // The last clone of the connection is gone.
+        Some(Ok(())) => flight.fail(ConnectionFault::Closed),
+        None => {}
+    }
+}
+
+/// Reads answers and hands them out.
+async fn read_all(mut socket: BufReader<OwnedReadHalf>, limit: usize, flight: Arc<Flight>) {
+    let read = flight.ended.run_until_cancelled(async {
+        loop {
+            let frame = read_frame(&mut socket, limit).await?;
+            flight.deliver(frame)?;
+        }
+    });
+    if let Some(fault) = read.await.and_then(|ended: Result<(), ConnectionFault>| ended.err()) {
+        flight.fail(fault);
+    }
+}
+
+async fn read_frame(socket: &mut BufReader<OwnedReadHalf>, limit: usize) -> Result<Bytes, ConnectionFault> {
+    let mut prefix = [0; SIZE_PREFIX_BYTES];
+    socket.read_exact(&mut prefix).await.map_err(|error| fault_of(&error))?;
+    let size = frame_size(prefix, limit).map_err(|error| ConnectionFault::NotKafka(error.to_string()))?;
+    // A size is only a claim: room grows with the bytes that really come.
+    let mut frame = BytesMut::with_capacity(size.min(READ_AHEAD_BYTES));
+    let mut rest = socket.take(size as u64);
+    while frame.len() < size {
+        if rest.read_buf(&mut frame).await.map_err(|error| fault_of(&error))? == 0 {
+            return Err(ConnectionFault::Closed);
+        }
+    }
+    Ok(frame.freeze())
+}

@@ -1,0 +1,12 @@
+//! Connections to brokers.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `connection.rs` | one connection: handshake, requests in flight, answers by correlation id |
+//! | `pool.rs` | the way into the cluster by the bootstrap list, then one connection a broker |
+
+mod connection;
+mod pool;
+
+pub use connection::{Connection, ConnectionOptions};
+pub use pool::Pool;
