@@ -61,6 +61,7 @@ pub mod cleaner;
 mod compaction;
 mod close;
 
+pub mod dirs;
 mod leftovers;
 pub mod recovery;
 mod replay;

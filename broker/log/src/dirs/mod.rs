@@ -1,0 +1,470 @@
+//! The log directories of a node (`log.dirs`): locking them, what lies in them, where new logs go, checkpoints.
+//!
+//! Files of a log directory, all of them Apache Kafka's:
+//! ```text
+//! .lock                              taken while a broker runs
+//! .kafka_cleanshutdown               the last stop was orderly: nothing is scanned at the next start
+//! meta.properties                    whose directory it is (identity.rs)
+//! recovery-point-offset-checkpoint   below it everything is durable
+//! log-start-offset-checkpoint        where logs begin, if moved
+//! replication-offset-checkpoint      high watermarks
+//! <topic>-<partition>/               a log; with a suffix: deleted, being moved, or not known to the cluster
+//! ```
+//! One failed directory does not stop the others (KIP-112): its logs are offline.
+
+mod identity;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::checkpoint::{
+    HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, Offsets, RECOVERY_POINT_CHECKPOINT, read_offsets,
+    write_atomically, write_offsets,
+};
+use crate::config::LogConfig;
+use crate::disk::{Disk, FileLock, OpenMode, Space};
+use crate::epoch::LeaderEpochs;
+use crate::error::LogError;
+use crate::health::DirHealth;
+use crate::log::Log;
+use crate::partition_name::{DirectoryKind, TopicPartition};
+use crate::recovery::{OpenOptions, RecoveryReport};
+
+pub use identity::{DirIdentity, META_PROPERTIES, PARTITION_METADATA, load_topic_id, save_topic_id};
+
+const LOCK: &str = ".lock";
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+
+/// One log directory.
+#[derive(Debug)]
+pub struct LogDir {
+    path: PathBuf,
+    health: DirHealth,
+    identity: Option<DirIdentity>,
+    /// The last stop was orderly.
+    clean: bool,
+    recovery_points: Offsets,
+    log_starts: Offsets,
+    high_watermarks: Offsets,
+    /// Logs that live here, for placement.
+    logs: AtomicUsize,
+    _lock: Option<Box<dyn FileLock>>,
+}
+
+impl LogDir {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it can be used, shared with all logs in it.
+    pub fn health(&self) -> &DirHealth {
+        &self.health
+    }
+
+    /// What `meta.properties` said; `None` if there was no such file.
+    pub fn identity(&self) -> Option<&DirIdentity> {
+        self.identity.as_ref()
+    }
+}
+
+/// A log that was found in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundLog {
+    /// Its partition, by the directory's name.
+    pub partition: TopicPartition,
+    /// Index of the log directory.
+    pub dir: usize,
+    /// The topic's id as `partition.metadata` has it.
+    pub topic_id: Option<String>,
+    /// Newest leader epoch, -1 if there is none.
+    pub leader_epoch: i32,
+}
+
+/// A log and what its checkpoints and its recovery said.
+#[derive(Debug)]
+pub struct OpenedLog {
+    /// The log; its high watermark is the checkpointed one.
+    pub log: Log,
+    /// What recovery did.
+    pub report: RecoveryReport,
+}
+
+/// Where a log stands, for the checkpoints.
+#[derive(Debug, Clone)]
+pub struct LogPosition {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The log directory it is in.
+    pub dir: PathBuf,
+    /// [`Log::recovery_point`].
+    pub recovery_point: i64,
+    /// [`Log::log_start_offset`].
+    pub log_start_offset: i64,
+    /// [`Log::high_watermark`].
+    pub high_watermark: i64,
+}
+
+/// All log directories of a node.
+#[derive(Debug)]
+pub struct LogDirs {
+    disk: Arc<dyn Disk>,
+    dirs: Vec<LogDir>,
+}
+
+impl LogDirs {
+    /// Makes, locks and reads the directories. One that fails is offline; it is an error only if another broker has
+    /// one of them, or if none is left. The clean shutdown markers are taken away.
+    ///
+    /// # Errors
+    /// [`LogError::Locked`], [`LogError::NoDirectory`], or the failure of the only directory.
+    pub fn open(disk: Arc<dyn Disk>, paths: &[PathBuf]) -> Result<Self, LogError> {
+        let mut dirs = Vec::new();
+        let mut first_failure = None;
+        for path in paths {
+            match open_dir(&*disk, path) {
+                Ok(dir) => dirs.push(dir),
+                Err(error @ LogError::Locked { .. }) => return Err(error),
+                Err(error) => {
+                    dirs.push(failed_dir(path, &error.to_string()));
+                    first_failure.get_or_insert(error);
+                }
+            }
+        }
+        if dirs.iter().any(|dir| dir.health.is_online()) {
+            Ok(Self { disk, dirs })
+        } else {
+            Err(first_failure.unwrap_or(LogError::NoDirectory))
+        }
+    }
+
+    /// The directories, in the order of `log.dirs`.
+    pub fn dirs(&self) -> &[LogDir] {
+        &self.dirs
+    }
+
+    /// The disk they are on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Space of the volume that directory `dir` is on.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn space(&self, dir: &LogDir) -> Result<Space, LogError> {
+        self.disk.space(&dir.path).map_err(LogError::io("ask for the space of", &dir.path))
+    }
+
+    /// Writes `meta.properties` where it is missing or lacks an id. `directory_id` draws a new id.
+    ///
+    /// # Errors
+    /// [`LogError::Identity`] if a directory belongs to another cluster or node; the disk's.
+    pub fn claim(
+        &mut self,
+        cluster_id: &str,
+        node_id: i32,
+        mut directory_id: impl FnMut() -> String,
+    ) -> Result<(), LogError> {
+        for dir in self.dirs.iter_mut().filter(|dir| dir.health.is_online()) {
+            let found = dir.identity.clone().unwrap_or_default();
+            let refuse = |what: &str, found: &str, own: &str| LogError::Identity {
+                path: dir.path.join(META_PROPERTIES),
+                problem: format!(
+                    "the directory belongs to {what} {found}, but this node is configured for {own}; correct the \
+                     configuration, or use another directory"
+                ),
+            };
+            if let Some(other) = found.cluster_id.as_deref().filter(|id| *id != cluster_id) {
+                return Err(refuse("cluster", other, cluster_id));
+            }
+            if let Some(other) = found.node_id.filter(|id| *id != node_id) {
+                return Err(refuse("node", &other.to_string(), &node_id.to_string()));
+            }
+            let claimed = DirIdentity {
+                cluster_id: Some(cluster_id.to_owned()),
+                node_id: Some(node_id),
+                directory_id: Some(found.directory_id.clone().unwrap_or_else(&mut directory_id)),
+            };
+            if dir.identity.as_ref() != Some(&claimed) {
+                dir.health.watch(claimed.save(&*self.disk, &dir.path))?;
+                dir.identity = Some(claimed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Logs that lie in the directories. Leftovers of deletions are removed on the way; logs being moved and strays
+    /// are left alone.
+    ///
+    /// # Errors
+    /// None: a directory that cannot be read is taken offline.
+    pub fn find_logs(&self) -> Vec<FoundLog> {
+        let mut found = Vec::new();
+        for (index, dir) in self.dirs.iter().enumerate().filter(|(_, dir)| dir.health.is_online()) {
+            if let Ok(logs) = dir.health.watch(self.find_in(index, dir)) {
+                dir.logs.store(logs.len(), Ordering::Relaxed);
+                found.extend(logs);
+            }
+        }
+        found
+    }
+
+    fn find_in(&self, index: usize, dir: &LogDir) -> Result<Vec<FoundLog>, LogError> {
+        let mut found = Vec::new();
+        for entry in self.disk.list(&dir.path).map_err(LogError::io("list", &dir.path))? {
+            if !entry.is_dir || is_metadata_log(&entry.name) {
+                continue;
+            }
+            let path = dir.path.join(&entry.name);
+            match TopicPartition::parse_dir(&entry.name) {
+                Some((partition, DirectoryKind::Live)) => {
+                    let topic_id = load_topic_id(&*self.disk, &path)?;
+                    let leader_epoch = newest_epoch(&*self.disk, &path)?;
+                    found.push(FoundLog { partition, dir: index, topic_id, leader_epoch });
+                }
+                Some((_, DirectoryKind::Deleted)) => remove_tree(&*self.disk, &path)?,
+                Some((_, DirectoryKind::Future | DirectoryKind::Stray)) | None => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Opens a log that [`find_logs`](Self::find_logs) found, with what the checkpoints say of it.
+    ///
+    /// # Errors
+    /// The disk's; [`LogError::Offline`].
+    pub fn open_log(
+        &self,
+        found: &FoundLog,
+        config: Arc<LogConfig>,
+        now_ms: i64,
+    ) -> Result<OpenedLog, LogError> {
+        let dir = self.dirs.get(found.dir).ok_or(LogError::NoDirectory)?;
+        let options = OpenOptions {
+            recovery_point: dir.recovery_points.get(&found.partition).copied().unwrap_or(-1),
+            log_start_offset: dir.log_starts.get(&found.partition).copied().unwrap_or(0),
+            clean_shutdown: dir.clean,
+            now_ms,
+        };
+        let mut opened = self.open_in(dir, &found.partition, config, options)?;
+        if let Some(high_watermark) = dir.high_watermarks.get(&found.partition) {
+            opened.log.update_high_watermark(*high_watermark);
+        }
+        Ok(opened)
+    }
+
+    /// Makes an empty log in the online directory that has the fewest, as Kafka does.
+    ///
+    /// # Errors
+    /// [`LogError::NoDirectory`]; the disk's.
+    pub fn create_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: &str,
+        config: Arc<LogConfig>,
+        now_ms: i64,
+    ) -> Result<Log, LogError> {
+        let online = self.dirs.iter().filter(|dir| dir.health.is_online());
+        let dir = online.min_by_key(|dir| dir.logs.load(Ordering::Relaxed)).ok_or(LogError::NoDirectory)?;
+        let options =
+            OpenOptions { recovery_point: -1, log_start_offset: 0, clean_shutdown: dir.clean, now_ms };
+        let path = dir.path.join(partition.dir_name());
+        let opened = self.open_in(dir, partition, config, options)?;
+        dir.health.watch(save_topic_id(&*self.disk, &path, topic_id))?;
+        let synced = self.disk.sync_dir(&dir.path).map_err(LogError::io("sync", &dir.path));
+        dir.health.watch_sync(synced)?;
+        dir.logs.fetch_add(1, Ordering::Relaxed);
+        Ok(opened.log)
+    }
+
+    fn open_in(
+        &self,
+        dir: &LogDir,
+        partition: &TopicPartition,
+        config: Arc<LogConfig>,
+        options: OpenOptions,
+    ) -> Result<OpenedLog, LogError> {
+        let path = dir.path.join(partition.dir_name());
+        let name = partition.to_string();
+        let (log, report) =
+            Log::open_in(Arc::clone(&self.disk), &path, &name, config, options, dir.health.clone())?;
+        Ok(OpenedLog { log, report })
+    }
+
+    /// Renames a log's directory so that its name is free at once and the next start removes it, should this one not
+    /// come to it. `unique` tells apart several deletions of one name. The files are removed by
+    /// [`remove_deleted`](Self::remove_deleted) after `file.delete.delay.ms`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn delete_log(
+        &self,
+        partition: &TopicPartition,
+        log: Log,
+        unique: u128,
+    ) -> Result<PathBuf, LogError> {
+        let from = log.dir().to_path_buf();
+        // Readers that still send from it hold its files, not its name.
+        drop(log);
+        self.rename_log(&from, partition.deleted_dir_name(unique))
+    }
+
+    /// Puts aside a log that the cluster does not know to belong here; it is kept for the operator.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn set_stray(&self, found: &FoundLog, unique: u128) -> Result<PathBuf, LogError> {
+        let dir = self.dirs.get(found.dir).ok_or(LogError::NoDirectory)?;
+        let name = found.partition.dir_name();
+        self.rename_log(&dir.path.join(&name), format!("{name}.{unique:032x}-stray"))
+    }
+
+    fn rename_log(&self, from: &Path, name: String) -> Result<PathBuf, LogError> {
+        let to = from.with_file_name(name);
+        let dir = self.dirs.iter().find(|dir| from.starts_with(&dir.path)).ok_or(LogError::NoDirectory)?;
+        let renamed = self.disk.rename(from, &to).map_err(LogError::io("rename", from));
+        dir.health.watch(renamed)?;
+        let synced = self.disk.sync_dir(&dir.path).map_err(LogError::io("sync", &dir.path));
+        dir.health.watch_sync(synced)?;
+        // Placement counts what lives here; a count that was never right must not wrap.
+        let fewer = |logs: usize| Some(logs.saturating_sub(1));
+        let _ = dir.logs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        Ok(to)
+    }
+
+    /// Removes a directory that [`delete_log`](Self::delete_log) renamed.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn remove_deleted(&self, path: &Path) -> Result<(), LogError> {
+        remove_tree(&*self.disk, path)
+    }
+
+    /// Writes the three offset checkpoints of every online directory.
+    ///
+    /// # Errors
+    /// The disk's, of the first directory that failed; the others are written all the same.
+    pub fn write_checkpoints(&self, positions: &[LogPosition]) -> Result<(), LogError> {
+        let mut result = Ok(());
+        for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
+            let here = || positions.iter().filter(|position| position.dir == dir.path);
+            let of = |offset: fn(&LogPosition) -> i64| -> Offsets {
+                here().map(|position| (position.partition.clone(), offset(position))).collect()
+            };
+            let starts: BTreeMap<_, _> = of(|position| position.log_start_offset)
+                .into_iter()
+                .filter(|(_, offset)| *offset > 0)
+                .collect();
+            let files = [
+                (RECOVERY_POINT_CHECKPOINT, of(|position| position.recovery_point)),
+                (LOG_START_CHECKPOINT, starts),
+                (HIGH_WATERMARK_CHECKPOINT, of(|position| position.high_watermark)),
+            ];
+            for (name, offsets) in files {
+                let written = write_offsets(&*self.disk, &dir.path.join(name), &offsets);
+                result = result.and(dir.health.watch(written));
+            }
+        }
+        result
+    }
+
+    /// Leaves the clean shutdown markers; to be called when every log is closed and the checkpoints are written.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn mark_clean(&self) -> Result<(), LogError> {
+        for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
+            write_atomically(
+                &*self.disk,
+                &dir.path.join(CLEAN_SHUTDOWN),
+                b"{\"version\":0,\"brokerEpoch\":-1}",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn open_dir(disk: &dyn Disk, path: &Path) -> Result<LogDir, LogError> {
+    disk.create_dir(path).map_err(LogError::io("make", path))?;
+    let lock = match disk.lock(&path.join(LOCK)) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            return Err(LogError::Locked { dir: path.to_path_buf() });
+        }
+        other => other.map_err(LogError::io("lock", path))?,
+    };
+    let marker = path.join(CLEAN_SHUTDOWN);
+    let clean = disk.stat(&marker).is_ok();
+    let dir = LogDir {
+        path: path.to_path_buf(),
+        health: DirHealth::new(path),
+        identity: DirIdentity::load(disk, path)?,
+        clean,
+        recovery_points: read_offsets(disk, &path.join(RECOVERY_POINT_CHECKPOINT))?,
+        log_starts: read_offsets(disk, &path.join(LOG_START_CHECKPOINT))?,
+        high_watermarks: read_offsets(disk, &path.join(HIGH_WATERMARK_CHECKPOINT))?,
+        logs: AtomicUsize::new(0),
+        _lock: Some(lock),
+    };
+    if clean {
+        // Gone, durably, before anything is written: after a crash from now on logs must be scanned.
+        disk.remove_file(&marker).map_err(LogError::io("remove", &marker))?;
+        disk.sync_dir(path).map_err(LogError::io("sync", path))?;
+    }
+    Ok(dir)
+}
+
+fn failed_dir(path: &Path, reason: &str) -> LogDir {
+    let health = DirHealth::new(path);
+    health.take_offline(reason);
+    LogDir {
+        path: path.to_path_buf(),
+        health,
+        identity: None,
+        clean: false,
+        recovery_points: Offsets::new(),
+        log_starts: Offsets::new(),
+        high_watermarks: Offsets::new(),
+        logs: AtomicUsize::new(0),
+        _lock: None,
+    }
+}
+
+/// Logs of a metadata quorum are no partitions: rkafka's own, and Kafka's.
+fn is_metadata_log(name: &str) -> bool {
+    name.starts_with("__rkafka_metadata-") || name.starts_with("__cluster_metadata-")
+}
+
+fn newest_epoch(disk: &dyn Disk, partition_dir: &Path) -> Result<i32, LogError> {
+    let path = partition_dir.join("leader-epoch-checkpoint");
+    let file = match disk.open(&path, OpenMode::Read) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(-1),
+        other => other.map_err(LogError::io("read", &path))?,
+    };
+    drop(file);
+    let text = crate::checkpoint::read_text(disk, &path)?.unwrap_or_default();
+    // A damaged file is opening's to deal with.
+    Ok(LeaderEpochs::decode(text.as_bytes()).ok().and_then(|epochs| epochs.latest_epoch()).unwrap_or(-1))
+}
+
+/// Removes a directory of files.
+fn remove_tree(disk: &dyn Disk, dir: &Path) -> Result<(), LogError> {
+    let entries = match disk.list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(LogError::io("list", dir))?,
+    };
+    for entry in entries {
+        let path = dir.join(&entry.name);
+        if entry.is_dir {
+            remove_tree(disk, &path)?;
+        } else {
+            disk.remove_file(&path).map_err(LogError::io("remove", &path))?;
+        }
+    }
+    disk.remove_dir(dir).map_err(LogError::io("remove", dir))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Log directories on the simulated disk.
+
+use super::*;
+use crate::append::AppendContext;
+use crate::disk::mem::SimDisk;
+use crate::producer::AppendOrigin;
+use rkafka_record::{BatchBuilder, BatchOptions};
+
+const TOPIC_ID: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
+
+fn paths() -> Vec<PathBuf> {
+    vec!["/a".into(), "/b".into()]
+}
+
+fn open(disk: &SimDisk) -> LogDirs {
+    LogDirs::open(Arc::new(disk.clone()), &paths()).expect("both directories are fine")
+}
+
+fn partition(index: i32) -> TopicPartition {
+    TopicPartition { topic: "t".to_owned(), partition: index }
+}
+
+fn config() -> Arc<LogConfig> {
+    Arc::new(LogConfig::default())
+}
+
+fn append(log: &mut Log) {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.append(5, None, Some(b"value"), &[]).expect("fits");
+    let batch = builder.build().expect("builds");
+    let context =
+        AppendContext { leader_epoch: 3, origin: AppendOrigin::Client, now_ms: 5, sole_replica: true };
+    log.append_leader(&batch, &context).expect("appends");
+}
+
+fn position(log: &Log, partition: &TopicPartition) -> LogPosition {
+    LogPosition {
+        partition: partition.clone(),
+        dir: log.dir().parent().expect("in a log directory").to_path_buf(),
+        recovery_point: log.recovery_point(),
+        log_start_offset: log.log_start_offset(),
+        high_watermark: log.high_watermark(),
+    }
+}
+
+#[test]
+fn new_logs_go_where_the_fewest_are_and_are_found_again() {
+    let disk = SimDisk::new();
+    let mut dirs = open(&disk);
+    dirs.claim("cluster", 1, || "dir".to_owned()).expect("ours");
+    let mut logs: Vec<Log> = (0..4)
+        .map(|index| dirs.create_log(&partition(index), TOPIC_ID, config(), 0).expect("room"))
+        .collect();
+    let in_a = logs.iter().filter(|log| log.dir().starts_with("/a")).count();
+    assert_eq!(in_a, 2, "two in each");
+    logs.iter_mut().for_each(append);
+    let positions: Vec<_> =
+        logs.iter().zip(0..).map(|(log, index)| position(log, &partition(index))).collect();
+    logs.into_iter().for_each(|log| log.close().expect("closes"));
+    dirs.write_checkpoints(&positions).expect("written");
+    dirs.mark_clean().expect("marked");
+    drop(dirs);
+
+    let dirs = open(&disk);
+    assert_eq!(dirs.dirs()[0].identity().and_then(|identity| identity.node_id), Some(1));
+    let mut found = dirs.find_logs();
+    found.sort_by_key(|log| log.partition.partition);
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|log| log.topic_id.as_deref() == Some(TOPIC_ID) && log.leader_epoch == 3));
+    let opened = dirs.open_log(&found[2], config(), 0).expect("opens");
+    assert_eq!((opened.log.log_end_offset(), opened.log.high_watermark()), (1, 1));
+    assert_eq!(opened.report.segments_scanned, 0, "an orderly stop needs no scan");
+    drop(dirs);
+
+    // The marker was taken away: a stop without it is not orderly.
+    let dirs = open(&disk);
+    let found = dirs.find_logs();
+    let opened = dirs.open_log(&found[0], config(), 0).expect("opens");
+    assert_eq!(opened.log.log_end_offset(), 1);
+}
+
+#[test]
+fn a_deleted_log_frees_its_name_and_is_removed_at_the_next_start() {
+    let disk = SimDisk::new();
+    let dirs = open(&disk);
+    let log = dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room");
+    let renamed = dirs.delete_log(&partition(0), log, 7).expect("renamed");
+    assert_eq!(dirs.find_logs().len(), 0);
+    assert!(!disk.files().iter().any(|file| file.starts_with(&renamed)), "find_logs removes leftovers");
+    drop(dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("the name is free"));
+    assert_eq!(dirs.find_logs().len(), 1);
+}
+
+#[test]
+fn strays_are_kept_and_not_found_again() {
+    let disk = SimDisk::new();
+    let dirs = open(&disk);
+    drop(dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room"));
+    let found = dirs.find_logs();
+    let stray = dirs.set_stray(&found[0], 1).expect("renamed");
+    assert_eq!(dirs.find_logs(), []);
+    assert!(disk.files().iter().any(|file| file.starts_with(&stray)), "kept for the operator");
+}
+
+#[test]
+fn directories_of_others_are_refused() {
+    let disk = SimDisk::new();
+    let mut dirs = open(&disk);
+    assert!(matches!(LogDirs::open(Arc::new(disk.clone()), &paths()), Err(LogError::Locked { .. })));
+    dirs.claim("cluster", 1, || "dir".to_owned()).expect("ours");
+    drop(dirs);
+    let mut dirs = open(&disk);
+    for (cluster, node, named) in [("other", 1, "cluster cluster"), ("cluster", 2, "node 1")] {
+        let error = dirs.claim(cluster, node, || "dir".to_owned()).expect_err("refused").to_string();
+        assert!(error.contains(named) && error.contains(META_PROPERTIES), "{error}");
+    }
+}
