@@ -21,13 +21,28 @@ pub(super) fn handle(call: Call, request: ElectLeadersRequest) -> Stage {
             return call.answer(&ElectLeadersResponse::default().with_error_code(code));
         }
     };
-    let partitions = request
+    let partitions: Option<Vec<(String, Vec<i32>)>> = request
         .topic_partitions
         .map(|topics| topics.into_iter().map(|topic| (topic.topic.to_string(), topic.partitions)).collect());
-    let broker = call.broker.clone();
+    let (broker, version) = (call.broker.clone(), call.version());
     call.later(async move {
+        let asked = partitions.clone();
         match controlled(&broker, ElectLeaders { kind, partitions }, request.timeout_ms).await {
             Ok(results) => ElectLeadersResponse::default().with_replica_election_results(by_topic(&results)),
+            // Version 0 has no error of the whole.
+            Err(error) if version == 0 => {
+                let failed = |(topic, partitions): (String, Vec<i32>)| {
+                    let error = error.clone();
+                    let result = move |partition| ElectionResult {
+                        topic: topic.clone(),
+                        partition,
+                        result: Err(error.clone()),
+                    };
+                    partitions.into_iter().map(result)
+                };
+                let results: Vec<_> = asked.into_iter().flatten().flat_map(failed).collect();
+                ElectLeadersResponse::default().with_replica_election_results(by_topic(&results))
+            }
             Err(error) => ElectLeadersResponse::default().with_error_code(error.error_code().code()),
         }
     })

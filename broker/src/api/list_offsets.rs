@@ -25,6 +25,9 @@ use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(1, 11);
 
+/// From here on answers carry a leader epoch.
+const LEADER_EPOCHS: i16 = 4;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -75,6 +78,7 @@ fn look_up(
             }
             match offset(broker, image, version, isolation, &topic.name, asked) {
                 Ok(Found { offset, timestamp, leader_epoch }) => {
+                    let leader_epoch = if version >= LEADER_EPOCHS { leader_epoch } else { -1 };
                     answer.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(leader_epoch)
                 }
                 Err(error) => answer.with_error_code(error.code()),

@@ -3,3 +3,4 @@
 mod admin;
 mod data;
 mod groups;
+mod versions;

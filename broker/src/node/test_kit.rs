@@ -66,7 +66,8 @@ impl TestBroker {
         let partitions = Arc::new(PartitionTable::default());
         let log_dir = dir.path().join("logs");
         let served = reconcile(images, partitions.clone(), log_dir.clone(), config.clone(), clock).await;
-        let timeout = Duration::from_secs(9);
+        // No heartbeats here: the one session must outlive the test.
+        let timeout = Duration::from_secs(86_400);
         let (metadata, _handle) = ControllerStore::start(quorum, ID, served, config.clone(), timeout, clock);
         register(metadata.as_ref(), endpoints).await;
         let broker = Arc::new(Broker {
