@@ -47,6 +47,8 @@ pub struct FlushJob {
     sync_dir: bool,
     names: u64,
     recovery_point: i64,
+    /// Base offset of the segment that was active when the flush was prepared.
+    active_base_offset: i64,
     truncations: u64,
 }
 
@@ -55,6 +57,8 @@ pub struct FlushJob {
 #[must_use = "the recovery point moves only when this is handed to Log::complete_flush"]
 pub struct Flushed {
     recovery_point: i64,
+    /// Base offset of the segment that was active when the flush was prepared.
+    active_base_offset: i64,
     truncations: u64,
     names: u64,
 }
@@ -68,8 +72,8 @@ impl FlushJob {
         self.health.check()?;
         let synced = self.sync();
         self.health.watch_sync(synced)?;
-        let Self { recovery_point, truncations, names, .. } = self;
-        Ok(Flushed { recovery_point, truncations, names })
+        let Self { recovery_point, active_base_offset, truncations, names, .. } = self;
+        Ok(Flushed { recovery_point, active_base_offset, truncations, names })
     }
 
     fn sync(&self) -> Result<(), LogError> {
@@ -98,7 +102,9 @@ impl Log {
         if up_to <= self.recovery_point && !sync_dir {
             return None;
         }
-        let (from, last) = (self.segment_index_of(self.recovery_point), self.segments.len().saturating_sub(1));
+        // The segment of the last durable record may have been sealed since: its indexes were not synced before.
+        let from = self.segment_index_of(self.recovery_point.saturating_sub(1));
+        let last = self.segments.len().saturating_sub(1);
         let mut segments = Vec::new();
         let mut first = self.recovery_point;
         if up_to > self.recovery_point {
@@ -116,6 +122,7 @@ impl Log {
             sync_dir,
             names: self.unflushed.names,
             recovery_point: up_to,
+            active_base_offset: self.active.segment().base_offset(),
             truncations: self.unflushed.truncations,
         })
     }
@@ -124,7 +131,13 @@ impl Log {
     pub fn complete_flush(&mut self, flushed: Flushed, now_ms: i64) -> i64 {
         self.unflushed.names_synced = self.unflushed.names_synced.max(flushed.names);
         if flushed.truncations == self.unflushed.truncations {
-            self.recovery_point = self.recovery_point.max(flushed.recovery_point.min(self.log_end_offset));
+            let mut recovery_point = flushed.recovery_point.min(self.log_end_offset);
+            let base_offset = self.active.segment().base_offset();
+            if base_offset == recovery_point && base_offset > flushed.active_base_offset {
+                // Rolled meanwhile: recovery must begin with the sealed segment, whose indexes were not synced.
+                recovery_point -= 1;
+            }
+            self.recovery_point = self.recovery_point.max(recovery_point);
             self.unflushed.since_ms = now_ms;
         }
         self.recovery_point

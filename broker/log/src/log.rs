@@ -278,6 +278,11 @@ impl Log {
         debug_assert!(base_offset >= self.log_end_offset, "a new segment begins behind what is there");
         let sealed = self.active.seal();
         self.health.watch(sealed)?;
+        if self.recovery_point >= base_offset {
+            // Recovery would begin behind this segment, so its indexes must be durable before the next one exists.
+            let synced = self.active.segment().sync(true);
+            self.health.watch_sync(synced)?;
+        }
         // Recovery of the new segment begins with the producers below it.
         self.producers.advance_end_offset(base_offset);
         let snapshot = self.snapshots.write(&*self.disk, &self.dir, &self.producers);
