@@ -8,6 +8,7 @@
 //! | [`partition`] | partitions of this broker: append, read, wait |
 //! | [`coordinator`] | group coordinators: a task for each partition of `__consumer_offsets` led here |
 //! | [`metadata_store`] | the door to the metadata quorum |
+//! | [`metadata`] | making this node's partitions what the image says |
 //! | [`controller`] | the active controller: its queue and its commits |
 //! | [`quorum`] | openraft on our own log |
 //! | [`producer_ids`] | ids of idempotent producers |
@@ -23,6 +24,7 @@ pub mod controller;
 pub mod coordinator;
 mod errors;
 mod internal_topics;
+pub mod metadata;
 pub mod metadata_store;
 pub mod node;
 pub mod partition;
