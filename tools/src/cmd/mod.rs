@@ -1,6 +1,7 @@
 //! The table of commands, and how one is chosen.
 
 mod server;
+mod topics;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -38,16 +39,30 @@ impl Invocation {
     pub(crate) fn parse<A: clap::FromArgMatches>(&self) -> Result<A, Failure> {
         args::parse(&self.command, &self.args)
     }
+
+    /// Where to read on after a mistake.
+    pub(crate) fn hint(&self) -> String {
+        args::hint(&self.command)
+    }
 }
 
 /// Every command, in the order of the list.
-const COMMANDS: &[Entry] = &[Entry {
-    name: "server",
-    stock_name: "server-start",
-    about: "Start the broker",
-    definition: server::definition,
-    run: server::run,
-}];
+const COMMANDS: &[Entry] = &[
+    Entry {
+        name: "server",
+        stock_name: "server-start",
+        about: "Start the broker",
+        definition: server::definition,
+        run: server::run,
+    },
+    Entry {
+        name: "topics",
+        stock_name: "topics",
+        about: "Create, list, describe, change and delete topics",
+        definition: topics::definition,
+        run: topics::run,
+    },
+];
 
 /// Chooses the command by the program's name, else by the first argument, and runs it.
 pub(crate) fn dispatch(program: &OsStr, mut args: Vec<OsString>) -> ExitCode {
@@ -63,7 +78,9 @@ pub(crate) fn dispatch(program: &OsStr, mut args: Vec<OsString>) -> ExitCode {
     }
     match first.as_str() {
         "--help" | "-h" | "help" => Failure::Print(overview()).report(),
-        "--version" | "-V" | "version" => Failure::Print(format!("rkafka {}\n", env!("CARGO_PKG_VERSION"))).report(),
+        "--version" | "-V" | "version" => {
+            Failure::Print(format!("rkafka {}\n", env!("CARGO_PKG_VERSION"))).report()
+        }
         _ => unknown(&first).report(),
     }
 }
@@ -77,7 +94,8 @@ pub(crate) fn run_named(name: &str, args: Vec<OsString>) -> ExitCode {
 }
 
 fn run(entry: &Entry, typed: &str, args: Vec<OsString>, as_script: bool) -> ExitCode {
-    let command = (entry.definition)().name(entry.name).display_name(typed).bin_name(typed).about(entry.about);
+    let command =
+        (entry.definition)().name(entry.name).display_name(typed).bin_name(typed).about(entry.about);
     let command = args::finish_definition(command);
     let invocation = Invocation { command, args: args::with_plain_dashes(args), as_script };
     match (entry.run)(&invocation) {

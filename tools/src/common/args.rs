@@ -60,10 +60,14 @@ pub(crate) fn parse<A: FromArgMatches>(command: &Command, args: &[OsString]) -> 
 fn matches(command: &Command, args: &[OsString]) -> Result<ArgMatches, Failure> {
     let name = OsStr::new(command.get_name()).to_os_string();
     let line = std::iter::once(name).chain(args.iter().cloned());
-    let display = command.get_display_name().unwrap_or(command.get_name()).to_owned();
-    command.clone().try_get_matches_from(line).map_err(|error| {
-        failure(&error).or_hint(|| format!("'{display} --help' lists the options and has examples."))
-    })
+    let matches = command.clone().try_get_matches_from(line);
+    matches.map_err(|error| failure(&error).or_hint(|| hint(command)))
+}
+
+/// Where to read on after a mistake.
+pub(crate) fn hint(command: &Command) -> String {
+    let typed = command.get_display_name().unwrap_or(command.get_name());
+    format!("'{typed} --help' lists the options and has examples.")
 }
 
 /// The stock words for what clap found.
@@ -77,7 +81,9 @@ fn failure(error: &clap::Error) -> Failure {
     let option = option_name(argument);
     let value = context(ContextKind::InvalidValue);
     let message = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Failure::Print(error.render().to_string()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            return Failure::Print(error.render().to_string());
+        }
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
             format!("{option} is not a recognized option{}", did_you_mean(context(ContextKind::SuggestedArg)))
         }

@@ -62,7 +62,8 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         // A reader that went away (`| head`) is no reason to complain.
         let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
-        let _ = self.write(&mut stdout, &mut stderr, &Local::now().format("%Y-%m-%d %H:%M:%S,%3f").to_string());
+        let _ =
+            self.write(&mut stdout, &mut stderr, &Local::now().format("%Y-%m-%d %H:%M:%S,%3f").to_string());
         let _ = stdout.flush();
         if matches!(self, Failure::Print(_)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
@@ -95,7 +96,11 @@ mod tests {
 
     #[test]
     fn where_it_goes() {
-        check(&Failure::message("--bootstrap-server must be specified"), "", "--bootstrap-server must be specified\n");
+        check(
+            &Failure::message("--bootstrap-server must be specified"),
+            "",
+            "--bootstrap-server must be specified\n",
+        );
         check(&Failure::usage("wrong").or_hint(|| "do this".into()), "", "wrong\ndo this\n");
         check(&Failure::Print("help\n".into()), "help\n", "");
         let error = ExecutionError {

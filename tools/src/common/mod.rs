@@ -1,5 +1,6 @@
 //! What all commands share.
 
 pub(crate) mod args;
+pub(crate) mod connect;
 pub(crate) mod failure;
 pub(crate) mod output;

@@ -14,7 +14,8 @@ const MARK: &str = "RKAFKA_DETACHED";
 /// Starts the server in the background and returns.
 pub(super) fn start(args: &[OsString]) -> Result<(), Failure> {
     let failed = |what: String, error: std::io::Error| Failure::message(format!("{what}: {error}"));
-    let program = std::env::current_exe().map_err(|error| failed("cannot find this program".into(), error))?;
+    let program =
+        std::env::current_exe().map_err(|error| failed("cannot find this program".into(), error))?;
     let (path, output) = output_file(&program)?;
     let errors = output.try_clone().map_err(|error| failed(path.display().to_string(), error))?;
     let child = Command::new(&program)

@@ -33,7 +33,8 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
-    let dirs: Vec<String> = settings.config.node().log_dirs.iter().map(|dir| dir.display().to_string()).collect();
+    let dirs: Vec<String> =
+        settings.config.node().log_dirs.iter().map(|dir| dir.display().to_string()).collect();
     println!("{}", ready_line(&[], &dirs));
     if settings.embedded {
         print!("{}", next_steps("localhost:9092"));

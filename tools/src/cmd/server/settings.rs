@@ -40,7 +40,8 @@ pub(crate) fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Resul
 /// Reads a property file.
 pub(crate) fn read(file: &Path) -> Result<Properties, Failure> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|error| Failure::message(format!("cannot read {name}: {error}")))?;
+    let bytes =
+        std::fs::read(file).map_err(|error| Failure::message(format!("cannot read {name}: {error}")))?;
     Properties::parse(&name, &bytes).map_err(|error| Failure::message(error.to_string()))
 }
 
