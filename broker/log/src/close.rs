@@ -1,7 +1,5 @@
 //! Ends of a log: an orderly stop, and deletion.
 
-use std::path::Path;
-
 use crate::error::LogError;
 use crate::log::Log;
 use crate::producer::ProducerStates;
@@ -54,13 +52,5 @@ impl Log {
             self.snapshots.write(&*self.disk, &self.dir, &ProducerStates::new(first_base))?;
         }
         Ok(())
-    }
-
-    /// The log's directory has been renamed (to be deleted, or after a move): it goes on under the new path.
-    ///
-    /// Files that are open stay open; others are found under the new path.
-    pub(crate) fn set_dir(&mut self, dir: &Path) {
-        self.dir = dir.to_path_buf();
-        self.segments.iter().for_each(|segment| segment.set_dir(dir));
     }
 }

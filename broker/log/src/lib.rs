@@ -69,6 +69,7 @@ mod replay;
 pub use append::{AppendContext, AppendOutcome};
 pub use config::{CleanupPolicy, LogConfig};
 pub use deletion::DeferredDeletion;
+pub use dirs::{LogDir, LogDirs};
 pub use error::{AppendError, LogError, ReadError, RecordError};
 pub use flush::{FlushJob, Flushed};
 pub use health::DirHealth;

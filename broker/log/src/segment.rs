@@ -352,13 +352,6 @@ impl Segment {
         Ok(())
     }
 
-    /// The directory has been renamed.
-    pub(crate) fn set_dir(&self, dir: &Path) {
-        let mut state = self.state_mut();
-        state.dir = dir.to_path_buf();
-        self.set_index_paths(&state);
-    }
-
     fn set_index_paths(&self, state: &State) {
         self.offset_index.set_path(state.path(self.base_offset, FileKind::OffsetIndex));
         self.time_index.set_path(state.path(self.base_offset, FileKind::TimeIndex));

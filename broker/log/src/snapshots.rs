@@ -64,7 +64,8 @@ impl Snapshots {
         now_ms: i64,
         expiration_ms: i64,
     ) -> Result<ProducerStates, LogError> {
-        while let Some(&newest) = self.offsets.range(..=offset).next_back() {
+        // One from before the first batch there is does not know what its producers wrote since.
+        while let Some(&newest) = self.offsets.range(start.min(offset)..=offset).next_back() {
             let path = path(dir, newest);
             let contents = match read_file(disk, &path, SNAPSHOT_BYTES_MAX) {
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => None,

@@ -12,6 +12,7 @@
 //! ```
 //! One failed directory does not stop the others (KIP-112): its logs are offline.
 
+mod checkpoints;
 mod identity;
 
 use std::collections::BTreeMap;
@@ -19,19 +20,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::checkpoint::{
-    HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, Offsets, RECOVERY_POINT_CHECKPOINT, read_offsets,
-    write_atomically, write_offsets,
-};
+use crate::checkpoint::{read_text, write_atomically};
 use crate::config::LogConfig;
-use crate::disk::{Disk, FileLock, OpenMode, Space};
-use crate::epoch::LeaderEpochs;
+use crate::disk::{Disk, FileLock, Space};
+use crate::epoch::{LEADER_EPOCH_CHECKPOINT, LeaderEpochs, UNDEFINED_EPOCH};
 use crate::error::LogError;
 use crate::health::DirHealth;
 use crate::log::Log;
 use crate::partition_name::{DirectoryKind, TopicPartition};
 use crate::recovery::{OpenOptions, RecoveryReport};
 
+pub use checkpoints::Checkpoint;
+use checkpoints::Checkpoints;
 pub use identity::{DirIdentity, META_PROPERTIES, PARTITION_METADATA, load_topic_id, save_topic_id};
 
 const LOCK: &str = ".lock";
@@ -45,9 +45,7 @@ pub struct LogDir {
     identity: Option<DirIdentity>,
     /// The last stop was orderly.
     clean: bool,
-    recovery_points: Offsets,
-    log_starts: Offsets,
-    high_watermarks: Offsets,
+    checkpoints: Checkpoints,
     /// Logs that live here, for placement.
     logs: AtomicUsize,
     _lock: Option<Box<dyn FileLock>>,
@@ -67,6 +65,11 @@ impl LogDir {
     /// What `meta.properties` said; `None` if there was no such file.
     pub fn identity(&self) -> Option<&DirIdentity> {
         self.identity.as_ref()
+    }
+
+    /// What a checkpoint last said of a partition.
+    pub fn checkpointed(&self, checkpoint: Checkpoint, partition: &TopicPartition) -> Option<i64> {
+        self.checkpoints.get(checkpoint, partition)
     }
 }
 
@@ -115,29 +118,47 @@ pub struct LogDirs {
 }
 
 impl LogDirs {
-    /// Makes, locks and reads the directories. One that fails is offline; it is an error only if another broker has
-    /// one of them, or if none is left. The clean shutdown markers are taken away.
+    /// Makes, locks and reads the directories. One whose disk fails is offline; it is an error only if none is left.
+    /// The clean shutdown markers are taken away.
     ///
     /// # Errors
-    /// [`LogError::Locked`], [`LogError::NoDirectory`], or the failure of the only directory.
+    /// [`LogError::Locked`] if another broker has one of them; [`LogError::Identity`] if one cannot be told whose it
+    /// is, or a partition lies in two; [`LogError::NoDirectory`], or the failure of the only directory.
     pub fn open(disk: Arc<dyn Disk>, paths: &[PathBuf]) -> Result<Self, LogError> {
         let mut dirs = Vec::new();
         let mut first_failure = None;
         for path in paths {
             match open_dir(&*disk, path) {
                 Ok(dir) => dirs.push(dir),
-                Err(error @ LogError::Locked { .. }) => return Err(error),
+                Err(error @ (LogError::Locked { .. } | LogError::Identity { .. })) => return Err(error),
                 Err(error) => {
                     dirs.push(failed_dir(path, &error.to_string()));
                     first_failure.get_or_insert(error);
                 }
             }
         }
-        if dirs.iter().any(|dir| dir.health.is_online()) {
-            Ok(Self { disk, dirs })
-        } else {
-            Err(first_failure.unwrap_or(LogError::NoDirectory))
+        if !dirs.iter().any(|dir| dir.health.is_online()) {
+            return Err(first_failure.unwrap_or(LogError::NoDirectory));
         }
+        let opened = Self { disk, dirs };
+        opened.refuse_doubles()?;
+        Ok(opened)
+    }
+
+    /// Which of two logs of one partition is the right one, nobody can tell but the operator.
+    fn refuse_doubles(&self) -> Result<(), LogError> {
+        let mut seen = BTreeMap::new();
+        for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
+            let entries = self.disk.list(&dir.path).map_err(LogError::io("list", &dir.path));
+            for entry in dir.health.watch(entries).unwrap_or_default() {
+                let Some((partition, DirectoryKind::Live)) = TopicPartition::parse_dir(&entry.name) else { continue };
+                if let Some(other) = seen.insert(partition, &dir.path) {
+                    let problem = format!("the partition lies in {} too; remove one of both", other.display());
+                    return Err(LogError::Identity { path: dir.path.join(entry.name), problem });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The directories, in the order of `log.dirs`.
@@ -204,9 +225,12 @@ impl LogDirs {
     pub fn find_logs(&self) -> Vec<FoundLog> {
         let mut found = Vec::new();
         for (index, dir) in self.dirs.iter().enumerate().filter(|(_, dir)| dir.health.is_online()) {
-            if let Ok(logs) = dir.health.watch(self.find_in(index, dir)) {
-                dir.logs.store(logs.len(), Ordering::Relaxed);
-                found.extend(logs);
+            match self.find_in(index, dir) {
+                Ok(logs) => {
+                    dir.logs.store(logs.len(), Ordering::Relaxed);
+                    found.extend(logs);
+                }
+                Err(error) => dir.health.take_offline(&error.to_string()),
             }
         }
         found
@@ -244,14 +268,14 @@ impl LogDirs {
     ) -> Result<OpenedLog, LogError> {
         let dir = self.dirs.get(found.dir).ok_or(LogError::NoDirectory)?;
         let options = OpenOptions {
-            recovery_point: dir.recovery_points.get(&found.partition).copied().unwrap_or(-1),
-            log_start_offset: dir.log_starts.get(&found.partition).copied().unwrap_or(0),
+            recovery_point: dir.checkpointed(Checkpoint::RecoveryPoint, &found.partition).unwrap_or(-1),
+            log_start_offset: dir.checkpointed(Checkpoint::LogStart, &found.partition).unwrap_or(0),
             clean_shutdown: dir.clean,
             now_ms,
         };
         let mut opened = self.open_in(dir, &found.partition, config, options)?;
-        if let Some(high_watermark) = dir.high_watermarks.get(&found.partition) {
-            opened.log.update_high_watermark(*high_watermark);
+        if let Some(high_watermark) = dir.checkpointed(Checkpoint::HighWatermark, &found.partition) {
+            opened.log.update_high_watermark(high_watermark);
         }
         Ok(opened)
     }
@@ -309,7 +333,7 @@ impl LogDirs {
         let from = log.dir().to_path_buf();
         // Readers that still send from it hold its files, not its name.
         drop(log);
-        self.rename_log(&from, partition.deleted_dir_name(unique))
+        self.rename_log(partition, &from, partition.deleted_dir_name(unique))
     }
 
     /// Puts aside a log that the cluster does not know to belong here; it is kept for the operator.
@@ -319,10 +343,10 @@ impl LogDirs {
     pub fn set_stray(&self, found: &FoundLog, unique: u128) -> Result<PathBuf, LogError> {
         let dir = self.dirs.get(found.dir).ok_or(LogError::NoDirectory)?;
         let name = found.partition.dir_name();
-        self.rename_log(&dir.path.join(&name), format!("{name}.{unique:032x}-stray"))
+        self.rename_log(&found.partition, &dir.path.join(&name), format!("{name}.{unique:032x}-stray"))
     }
 
-    fn rename_log(&self, from: &Path, name: String) -> Result<PathBuf, LogError> {
+    fn rename_log(&self, partition: &TopicPartition, from: &Path, name: String) -> Result<PathBuf, LogError> {
         let to = from.with_file_name(name);
         let dir = self.dirs.iter().find(|dir| from.starts_with(&dir.path)).ok_or(LogError::NoDirectory)?;
         let renamed = self.disk.rename(from, &to).map_err(LogError::io("rename", from));
@@ -332,6 +356,9 @@ impl LogDirs {
         // Placement counts what lives here; a count that was never right must not wrap.
         let fewer = |logs: usize| Some(logs.saturating_sub(1));
         let _ = dir.logs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        // Its offsets mean nothing for a later partition of the same name.
+        let forgotten = dir.checkpoints.forget(&*self.disk, partition);
+        dir.health.watch(forgotten)?;
         Ok(to)
     }
 
@@ -343,32 +370,63 @@ impl LogDirs {
         remove_tree(&*self.disk, path)
     }
 
-    /// Writes the three offset checkpoints of every online directory.
+    /// Takes positions into the recovery point, log start and high watermark checkpoints and writes those that changed.
+    /// Partitions that are not named keep theirs.
     ///
     /// # Errors
     /// The disk's, of the first directory that failed; the others are written all the same.
     pub fn write_checkpoints(&self, positions: &[LogPosition]) -> Result<(), LogError> {
+        let offset_of: [(Checkpoint, fn(&LogPosition) -> i64); 3] = [
+            (Checkpoint::RecoveryPoint, |position| position.recovery_point),
+            (Checkpoint::LogStart, |position| position.log_start_offset),
+            (Checkpoint::HighWatermark, |position| position.high_watermark),
+        ];
         let mut result = Ok(());
         for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
             let here = || positions.iter().filter(|position| position.dir == dir.path);
-            let of = |offset: fn(&LogPosition) -> i64| -> Offsets {
-                here().map(|position| (position.partition.clone(), offset(position))).collect()
-            };
-            let starts: BTreeMap<_, _> = of(|position| position.log_start_offset)
-                .into_iter()
-                .filter(|(_, offset)| *offset > 0)
-                .collect();
-            let files = [
-                (RECOVERY_POINT_CHECKPOINT, of(|position| position.recovery_point)),
-                (LOG_START_CHECKPOINT, starts),
-                (HIGH_WATERMARK_CHECKPOINT, of(|position| position.high_watermark)),
-            ];
-            for (name, offsets) in files {
-                let written = write_offsets(&*self.disk, &dir.path.join(name), &offsets);
+            for (checkpoint, offset) in offset_of {
+                // A log that starts at 0 needs no word about it.
+                let needed = |position: &&LogPosition| checkpoint != Checkpoint::LogStart || offset(position) > 0;
+                let offsets = here().filter(needed).map(|position| (position.partition.clone(), offset(position)));
+                let written = dir.checkpoints.change(&*self.disk, checkpoint, |all| all.extend(offsets));
                 result = result.and(dir.health.watch(written));
             }
         }
         result
+    }
+
+    /// Notes up to where the cleaner has compacted a partition's log in the directory `dir`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn write_cleaner_checkpoint(&self, dir: &Path, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        let dir = self.at(dir)?;
+        let written = dir.checkpoints.change(&*self.disk, Checkpoint::Cleaner, |all| {
+            all.insert(partition.clone(), offset);
+        });
+        dir.health.watch(written)
+    }
+
+    /// Lowers the checkpointed recovery point of a partition in the directory `dir` to `offset` at most. To be done
+    /// *before* its log is truncated below [`Log::recovery_point`]: else the checkpoint would say of what is appended
+    /// afterwards that it was durable, and a crash would leave it unchecked.
+    ///
+    /// # Errors
+    /// The disk's; then the log must not be truncated.
+    pub fn lower_recovery_point(&self, dir: &Path, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        let dir = self.at(dir)?;
+        let written = dir.checkpoints.change(&*self.disk, Checkpoint::RecoveryPoint, |all| {
+            if let Some(point) = all.get_mut(partition) {
+                *point = offset.min(*point);
+            }
+        });
+        dir.health.watch(written)
+    }
+
+    fn at(&self, path: &Path) -> Result<&LogDir, LogError> {
+        let dir = self.dirs.iter().find(|dir| dir.path == path).ok_or(LogError::NoDirectory)?;
+        dir.health.check()?;
+        Ok(dir)
     }
 
     /// Leaves the clean shutdown markers; to be called when every log is closed and the checkpoints are written.
@@ -402,9 +460,7 @@ fn open_dir(disk: &dyn Disk, path: &Path) -> Result<LogDir, LogError> {
         health: DirHealth::new(path),
         identity: DirIdentity::load(disk, path)?,
         clean,
-        recovery_points: read_offsets(disk, &path.join(RECOVERY_POINT_CHECKPOINT))?,
-        log_starts: read_offsets(disk, &path.join(LOG_START_CHECKPOINT))?,
-        high_watermarks: read_offsets(disk, &path.join(HIGH_WATERMARK_CHECKPOINT))?,
+        checkpoints: Checkpoints::read(disk, path)?,
         logs: AtomicUsize::new(0),
         _lock: Some(lock),
     };
@@ -424,9 +480,7 @@ fn failed_dir(path: &Path, reason: &str) -> LogDir {
         health,
         identity: None,
         clean: false,
-        recovery_points: Offsets::new(),
-        log_starts: Offsets::new(),
-        high_watermarks: Offsets::new(),
+        checkpoints: Checkpoints::none(path),
         logs: AtomicUsize::new(0),
         _lock: None,
     }
@@ -438,15 +492,13 @@ fn is_metadata_log(name: &str) -> bool {
 }
 
 fn newest_epoch(disk: &dyn Disk, partition_dir: &Path) -> Result<i32, LogError> {
-    let path = partition_dir.join("leader-epoch-checkpoint");
-    let file = match disk.open(&path, OpenMode::Read) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(-1),
-        other => other.map_err(LogError::io("read", &path))?,
-    };
-    drop(file);
-    let text = crate::checkpoint::read_text(disk, &path)?.unwrap_or_default();
-    // A damaged file is opening's to deal with.
-    Ok(LeaderEpochs::decode(text.as_bytes()).ok().and_then(|epochs| epochs.latest_epoch()).unwrap_or(-1))
+    let text = read_text(disk, &partition_dir.join(LEADER_EPOCH_CHECKPOINT)).or_else(|error| match error {
+        // A damaged file is opening's to deal with.
+        LogError::Corrupt { .. } => Ok(None),
+        other => Err(other),
+    })?;
+    let epochs = text.and_then(|text| LeaderEpochs::decode(text.as_bytes()).ok());
+    Ok(epochs.and_then(|epochs| epochs.latest_epoch()).unwrap_or(UNDEFINED_EPOCH))
 }
 
 /// Removes a directory of files.

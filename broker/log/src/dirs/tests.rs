@@ -115,3 +115,54 @@ fn directories_of_others_are_refused() {
         assert!(error.contains(named) && error.contains(META_PROPERTIES), "{error}");
     }
 }
+
+#[test]
+fn checkpoints_keep_what_is_not_named_and_forget_what_is_deleted() {
+    let disk = SimDisk::new();
+    let dirs = open(&disk);
+    let mut logs: Vec<Log> =
+        (0..2).map(|index| dirs.create_log(&partition(index), TOPIC_ID, config(), 0).expect("room")).collect();
+    logs.iter_mut().for_each(append);
+    for log in &mut logs {
+        log.flush().expect("flushes");
+    }
+    let first = position(&logs[0], &partition(0));
+    let second = position(&logs[1], &partition(1));
+    dirs.write_checkpoints(std::slice::from_ref(&first)).expect("written");
+    dirs.write_checkpoints(std::slice::from_ref(&second)).expect("written");
+    dirs.lower_recovery_point(&first.dir, &partition(0), 0).expect("lowered");
+    let reopened = |disk: &SimDisk| {
+        let dirs = open(disk);
+        let dir_of = |path: &Path| dirs.dirs().iter().position(|dir| dir.path() == path).expect("there");
+        let (a, b) = (&dirs.dirs()[dir_of(&first.dir)], &dirs.dirs()[dir_of(&second.dir)]);
+        [Checkpoint::RecoveryPoint, Checkpoint::HighWatermark]
+            .map(|checkpoint| (a.checkpointed(checkpoint, &partition(0)), b.checkpointed(checkpoint, &partition(1))))
+    };
+    let log = logs.remove(0);
+    let deleted = dirs.dirs().iter().position(|dir| dir.path() == first.dir).expect("there");
+    assert_eq!(dirs.dirs()[deleted].checkpointed(Checkpoint::RecoveryPoint, &partition(0)), Some(0));
+    dirs.delete_log(&partition(0), log, 1).expect("deleted");
+    drop(dirs);
+    assert_eq!(reopened(&disk), [(None, Some(1)), (None, Some(1))]);
+}
+
+#[test]
+fn an_unreadable_checkpoint_is_no_reason_not_to_start() {
+    let disk = SimDisk::new();
+    drop(open(&disk));
+    write_atomically(&disk, Path::new("/a/recovery-point-offset-checkpoint"), b"0\n7\nt 0").expect("fine");
+    let dirs = open(&disk);
+    assert!(dirs.dirs().iter().all(|dir| dir.health().is_online()));
+    assert_eq!(dirs.dirs()[0].checkpointed(Checkpoint::RecoveryPoint, &partition(0)), None);
+}
+
+#[test]
+fn a_partition_in_two_directories_is_refused() {
+    let disk = SimDisk::new();
+    drop(open(&disk));
+    for dir in ["/a/t-0", "/b/t-0"] {
+        disk.create_dir(Path::new(dir)).expect("fine");
+    }
+    let error = LogDirs::open(Arc::new(disk), &paths()).expect_err("refused").to_string();
+    assert!(error.contains("/b/t-0") && error.contains("lies in /a too"), "{error}");
+}
