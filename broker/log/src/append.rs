@@ -6,6 +6,7 @@
 //! to and including the write leaves the log as it was.
 
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use rkafka_record::{Batches, HEADER_SIZE};
 
@@ -88,7 +89,6 @@ impl Log {
             return Ok(duplicate);
         }
         let rolled = self.roll_if_needed(&place, context.now_ms)?;
-        self.note_epoch(context.leader_epoch, place.base_offset)?;
         let header = valid.header(&batch, place.base_offset, context.leader_epoch);
         let records = batch.bytes().get(HEADER_SIZE..).unwrap_or_default();
         self.write(&[IoSlice::new(&header), IoSlice::new(records)], &[incoming], context.now_ms)?;
@@ -193,9 +193,6 @@ impl Log {
     }
 
     fn append_fetched(&mut self, incoming: &[Incoming], bytes: &[u8], now_ms: i64) -> Result<(), AppendError> {
-        for next in incoming {
-            self.note_epoch(next.place.leader_epoch, next.place.base_offset)?;
-        }
         let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else { return Ok(()) };
         let start = first.place.position;
         let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(last.place.end()).unwrap_or(0);
@@ -220,8 +217,25 @@ impl Log {
         Ok(true)
     }
 
+    /// Notes the epochs of `incoming` and writes its bytes; if they cannot be written the epochs are as before.
+    fn write(&mut self, parts: &[IoSlice<'_>], incoming: &[Incoming], now_ms: i64) -> Result<(), LogError> {
+        let epochs = Arc::clone(&self.epochs);
+        let mut noted = incoming.iter().map(|next| (next.place.leader_epoch, next.place.base_offset));
+        let written = noted.try_for_each(|(epoch, start_offset)| self.note_epoch(epoch, start_offset));
+        let written = written.and_then(|()| self.write_batches(parts, incoming, now_ms));
+        if written.is_err() && !Arc::ptr_eq(&epochs, &self.epochs) {
+            // Best effort: recovery compares the file with the batches.
+            let _ = self.change_epochs(|changed| {
+                changed.clone_from(&epochs);
+                true
+            });
+            self.epochs = epochs;
+        }
+        written
+    }
+
     /// Writes the bytes of `incoming` and takes them into everything that is derived from them.
-    fn write(
+    fn write_batches(
         &mut self,
         parts: &[IoSlice<'_>],
         incoming: &[Incoming],

@@ -157,3 +157,112 @@ impl OffsetIndex {
         self.read().entries().iter().map(|entry| decode(self.base_offset, entry)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::disk::mem::SimDisk;
+    use crate::disk::OpenMode;
+
+    const BASE: i64 = 1_000_000_000_000;
+
+    fn index(disk: &SimDisk) -> OffsetIndex {
+        let index = OffsetIndex::new(Arc::new(disk.clone()), "/1.index".into(), BASE);
+        assert!(index.load(u64::MAX).expect("loads"), "sound");
+        index
+    }
+
+    fn entries(spans: &[(u16, u16)]) -> Vec<OffsetPosition> {
+        let mut entry = OffsetPosition { offset: BASE, position: 0 };
+        let rise = |(offset, position): &(u16, u16)| {
+            entry.offset += i64::from(*offset) + 1;
+            entry.position += u64::from(*position) + 1;
+            entry
+        };
+        spans.iter().map(rise).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn look_ups_agree_with_a_walk(spans in prop::collection::vec((0..9_u16, 0..9_u16), 0..700), at in 0..4_000_u64) {
+            let disk = SimDisk::new();
+            let (index, entries) = (index(&disk), entries(&spans));
+            for entry in &entries {
+                index.append(*entry).expect("appends");
+            }
+            let start = OffsetPosition { offset: BASE, position: 0 };
+            let offset = BASE + at as i64;
+            let by_offset = entries.iter().rfind(|entry| entry.offset <= offset).copied().unwrap_or(start);
+            let by_position = entries.iter().rfind(|entry| entry.position <= at).copied().unwrap_or(start);
+            prop_assert_eq!(index.lookup(offset), by_offset);
+            prop_assert_eq!(index.lookup_position(at), by_position);
+
+            // Cut somewhere, sealed and read again it is the same.
+            index.truncate_to(offset).expect("truncates");
+            let kept: Vec<_> = entries.iter().filter(|entry| entry.offset < offset).copied().collect();
+            prop_assert_eq!(index.len(), kept.len());
+            index.seal().expect("seals");
+            let again = self::index(&disk);
+            prop_assert_eq!(again.len(), kept.len());
+            prop_assert_eq!(again.lookup(i64::MAX), kept.last().copied().unwrap_or(start));
+            let bytes = disk.contents("/1.index".as_ref()).expect("there");
+            prop_assert_eq!(bytes.len(), kept.len() * ENTRY_BYTES);
+        }
+    }
+
+    #[test]
+    fn the_format_is_kafkas() {
+        let entry = OffsetPosition { offset: BASE + 0x0102, position: 0x0304_0506 };
+        assert_eq!(encode(BASE, entry), Some([0, 0, 1, 2, 3, 4, 5, 6]));
+        assert_eq!(encode(BASE, OffsetPosition { offset: BASE + (1 << 31), position: 1 }), None);
+        assert_eq!(encode(BASE, OffsetPosition { offset: BASE - 1, position: 1 }), None);
+        assert_eq!(encode(BASE, OffsetPosition { offset: BASE, position: 1 << 31 }), None);
+    }
+
+    #[test]
+    fn a_zero_tail_is_not_read_and_goes_with_the_next_append() {
+        let disk = SimDisk::new();
+        let mut contents = [0, 0, 0, 9, 0, 0, 0, 7].to_vec();
+        contents.resize(10 << 20, 0);
+        let file = disk.open("/1.index".as_ref(), OpenMode::Create).expect("made");
+        file.pwritev(&[std::io::IoSlice::new(&contents)], 0).expect("written");
+        let index = index(&disk);
+        assert_eq!((index.len(), index.lookup(BASE + 9).position), (1, 7));
+        index.append(OffsetPosition { offset: BASE + 10, position: 8 }).expect("appends");
+        assert_eq!(index.lookup(BASE + 10).position, 8);
+        assert_eq!(disk.contents("/1.index".as_ref()).expect("there").len(), 4096);
+    }
+
+    #[test]
+    fn entries_that_cannot_be_right_are_refused() {
+        let refused = |contents: &[u8], log_size: u64| {
+            let disk = SimDisk::new();
+            let file = disk.open("/1.index".as_ref(), OpenMode::Create).expect("made");
+            file.pwritev(&[std::io::IoSlice::new(contents)], 0).expect("written");
+            let index = OffsetIndex::new(Arc::new(disk), "/1.index".into(), BASE);
+            !index.load(log_size).expect("readable")
+        };
+        assert!(refused(&[0, 0, 0, 1, 0, 0, 0, 1, 0], 100), "odd size");
+        assert!(refused(&[0, 0, 0, 1, 0, 0, 0, 100], 100), "position past the end");
+        assert!(refused(&[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2], 100), "falling");
+        assert!(!refused(&[0, 0, 0, 1, 0, 0, 0, 99], 100), "sound");
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_entries_that_are_there() {
+        let disk = SimDisk::new();
+        let index = index(&disk);
+        let some = entries(&vec![(0, 0); 513]);
+        for entry in some.iter().take(512) {
+            index.append(*entry).expect("appends");
+        }
+        disk.set_capacity(Some(4096));
+        assert!(index.append(some[512]).expect_err("full").is_disk_full());
+        assert_eq!((index.len(), index.lookup(i64::MAX)), (512, some[511]));
+        disk.set_capacity(None);
+        index.append(some[512]).expect("there is room again");
+        assert_eq!(index.lookup(i64::MAX), some[512]);
+    }
+}

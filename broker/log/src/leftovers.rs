@@ -69,7 +69,7 @@ pub(crate) fn settle(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Settled, LogErr
     }
     settling.split(names)?;
     if settling.changed {
-        disk.sync_dir(dir).map_err(LogError::io("sync", dir))?;
+        settling.sync()?;
     }
     Ok(settling.settled)
 }
@@ -85,15 +85,27 @@ fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<Settled, LogError> {
 impl Settling<'_> {
     fn split(&mut self, names: BTreeSet<FileName>) -> Result<(), LogError> {
         let unfinished = names.iter().filter(|name| name.stage == Stage::Cleaned).map(|name| name.offset).min();
-        let mut swaps = Vec::new();
+        let (mut swaps, mut cleaned, mut invalid_swaps) = (Vec::new(), Vec::new(), false);
         for name in names {
             match name.stage {
                 Stage::Live => {
                     self.settled.files.insert(name);
                 }
                 Stage::Swap if unfinished.is_none_or(|unfinished| name.offset < unfinished) => swaps.push(name),
-                Stage::Swap | Stage::Cleaned | Stage::Deleted => self.remove(name)?,
+                Stage::Swap => {
+                    self.remove(name)?;
+                    invalid_swaps = true;
+                }
+                Stage::Cleaned => cleaned.push(name),
+                Stage::Deleted => self.remove(name)?,
             }
+        }
+        if invalid_swaps {
+            // Only the `.cleaned` files tell that they were not to be completed: these go when the others are gone.
+            self.sync()?;
+        }
+        for name in cleaned {
+            self.remove(name)?;
         }
         self.finish_swaps(&swaps)?;
         self.remove_orphans()
@@ -115,6 +127,8 @@ impl Settling<'_> {
                 self.settled.files.remove(&name);
                 self.remove(name)?;
             }
+            // Without a `.swap` file nobody would know any more that these are replaced.
+            self.sync()?;
         }
         for swap in swaps {
             let live = swap.at(Stage::Live);
@@ -151,6 +165,10 @@ impl Settling<'_> {
             self.remove(orphan)?;
         }
         Ok(())
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        self.disk.sync_dir(self.dir).map_err(LogError::io("sync", self.dir))
     }
 
     fn remove(&mut self, name: FileName) -> Result<(), LogError> {

@@ -66,6 +66,9 @@ mod leftovers;
 pub mod recovery;
 mod replay;
 
+#[cfg(test)]
+mod testing;
+
 pub use append::{AppendContext, AppendOutcome};
 pub use config::{CleanupPolicy, LogConfig};
 pub use deletion::DeferredDeletion;

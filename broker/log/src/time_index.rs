@@ -159,3 +159,35 @@ impl TimeIndex {
         self.read().entries().iter().map(|entry| decode(self.base_offset, entry)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::mem::SimDisk;
+
+    fn index(disk: &SimDisk) -> TimeIndex {
+        let index = TimeIndex::new(Arc::new(disk.clone()), "/1.timeindex".into(), 100);
+        assert!(index.load().expect("loads"), "sound");
+        index
+    }
+
+    #[test]
+    fn only_larger_timestamps_are_kept() {
+        let disk = SimDisk::new();
+        let index = index(&disk);
+        for (timestamp, offset) in [(-1, 100), (5, 103), (5, 110), (9, 120), (9, 121), (12, 130)] {
+            index.maybe_append(LargestTimestamp { timestamp, offset }).expect("appends");
+        }
+        let expected = [(5, 103), (9, 120), (12, 130)].map(|(timestamp, offset)| LargestTimestamp { timestamp, offset });
+        let before = |timestamp| index.lookup_before(timestamp);
+        assert_eq!(index.last(), Some(expected[2]));
+        assert_eq!((before(5), before(6)), (LargestTimestamp { timestamp: -1, offset: 100 }, expected[0]));
+        assert_eq!((before(12), before(i64::MAX)), (expected[1], expected[2]));
+        index.truncate_to(130).expect("truncates");
+        assert_eq!((index.len(), index.last()), (2, Some(expected[1])));
+        index.seal().expect("seals");
+        let bytes = disk.contents("/1.timeindex".as_ref()).expect("there");
+        assert_eq!(bytes, [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 20]);
+        assert_eq!(self::index(&disk).last(), Some(expected[1]));
+    }
+}

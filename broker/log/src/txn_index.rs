@@ -151,6 +151,8 @@ impl TransactionIndex {
             entries.truncate(keep);
             let file = self.disk.open(&inner.path, OpenMode::ReadWrite).map_err(LogError::io("open", &inner.path))?;
             file.truncate((keep * ENTRY_BYTES) as u64).map_err(LogError::io("cut", &inner.path))?;
+            // Once it is empty no later sync would touch it, and the entries could come back.
+            file.sync_data().map_err(LogError::io("sync", &inner.path))?;
         }
         Ok(())
     }
@@ -200,5 +202,63 @@ pub(crate) fn sync_file(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
         Ok(file) => file.sync_data().map_err(LogError::io("sync", path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(LogError::io("open", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::mem::SimDisk;
+
+    const PATH: &str = "/1.txnindex";
+
+    fn entry(first_offset: i64, last_offset: i64) -> AbortedEntry {
+        AbortedEntry { producer_id: 7, first_offset, last_offset, last_stable_offset: last_offset + 1 }
+    }
+
+    fn index(disk: &SimDisk, exists: bool) -> TransactionIndex {
+        TransactionIndex::new(Arc::new(disk.clone()), PATH.into(), 10, exists)
+    }
+
+    fn entries(index: &TransactionIndex) -> Vec<AbortedEntry> {
+        index.with_entries(<[AbortedEntry]>::to_vec).expect("reads")
+    }
+
+    #[test]
+    fn entries_are_kept_in_kafkas_format() {
+        let disk = SimDisk::new();
+        let index = index(&disk, false);
+        assert_eq!(entries(&index), []);
+        assert!(disk.files().is_empty(), "no file without an entry");
+        let some = [entry(3, 12), entry(11, 15), entry(13, 20)];
+        for entry in some {
+            index.append(entry).expect("appends");
+        }
+        let bytes = disk.contents(PATH.as_ref()).expect("there");
+        assert_eq!(bytes.len(), 3 * ENTRY_BYTES);
+        assert_eq!(bytes.get(..18), Some(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 3][..]));
+        index.truncate_to(15).expect("truncates");
+        assert_eq!(entries(&self::index(&disk, true)), some.get(..1).unwrap_or_default());
+        index.append(entry(13, 20)).expect("appends");
+        assert_eq!(entries(&self::index(&disk, true)), [some[0], some[2]]);
+        index.rewrite(Vec::new()).expect("rewrites");
+        assert!(disk.files().is_empty(), "no file without an entry");
+    }
+
+    #[test]
+    fn damage_is_refused() {
+        let refused = |bytes: &[u8]| {
+            let disk = SimDisk::new();
+            let file = disk.open(PATH.as_ref(), OpenMode::Create).expect("made");
+            file.pwritev(&[IoSlice::new(bytes)], 0).expect("written");
+            matches!(index(&disk, true).with_entries(|_| ()), Err(LogError::Corrupt { .. }))
+        };
+        let good = [entry(3, 12).encode(), entry(4, 15).encode()].concat();
+        assert!(!refused(&good));
+        assert!(refused(good.get(1..).unwrap_or_default()), "size");
+        assert!(refused(&[&[0, 1], good.get(2..).unwrap_or_default()].concat()), "version");
+        assert!(refused(&[entry(4, 15).encode(), entry(3, 12).encode()].concat()), "order");
+        assert!(refused(&entry(3, 9).encode()), "marker below the segment");
+        assert!(refused(&entry(13, 12).encode()), "ends before it begins");
     }
 }

@@ -248,3 +248,122 @@ impl DiskFile for RealFile {
 fn retry<T>(call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
     Ok(rustix::io::retry_on_intr(call)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(dir: &tempfile::TempDir, name: &str) -> Arc<dyn DiskFile> {
+        RealDisk.open(&dir.path().join(name), OpenMode::Create).expect("made")
+    }
+
+    fn temp_dir() -> tempfile::TempDir {
+        tempfile::tempdir().expect("temp dir")
+    }
+
+    #[test]
+    fn parts_are_written_one_after_another_however_many() {
+        let dir = temp_dir();
+        let file = file(&dir, "f");
+        let bytes: Vec<u8> = (0..3 * MAX_PARTS).map(|index| (index % 251) as u8).collect();
+        let parts: Vec<_> = bytes.chunks(1).map(IoSlice::new).collect();
+        file.pwritev(&parts, 7).expect("written");
+        file.pwritev(&[], 0).expect("nothing to do");
+        file.pwritev(&[IoSlice::new(b"head"), IoSlice::new(b""), IoSlice::new(b"er.")], 0).expect("written");
+        let mut found = vec![0; bytes.len() + 100];
+        assert_eq!(file.pread(&mut found, 0).expect("read"), bytes.len() + 7);
+        assert_eq!(found.get(..7), Some(&b"header."[..]));
+        assert_eq!(found.get(7..7 + bytes.len()), Some(&bytes[..]));
+    }
+
+    #[test]
+    fn reserved_space_does_not_show_in_the_size_and_can_be_given_back() {
+        let dir = temp_dir();
+        let file = file(&dir, "f");
+        file.pwritev(&[IoSlice::new(b"some")], 0).expect("written");
+        let blocks = || {
+            use std::os::unix::fs::MetadataExt;
+            fs::metadata(dir.path().join("f")).expect("there").blocks()
+        };
+        file.reserve(8 << 20).expect("room");
+        assert_eq!(file.len().expect("size"), 4);
+        assert!(blocks() * 512 >= 8 << 20, "{} blocks", blocks());
+        file.release_reserve().expect("given back");
+        assert_eq!(file.len().expect("size"), 4);
+        assert!(blocks() * 512 < 1 << 20, "{} blocks", blocks());
+    }
+
+    #[test]
+    fn maps_show_what_was_written_and_outlive_the_file() {
+        let dir = temp_dir();
+        let file = file(&dir, "f");
+        file.pwritev(&[IoSlice::new(b"0123456789")], 0).expect("written");
+        let first = file.map(2..5).expect("mapped");
+        file.pwritev(&[IoSlice::new(b"abc")], 10).expect("written");
+        let second = file.map(8..13).expect("the growing file is mapped ahead");
+        assert_eq!((&first[..], &second[..]), (&b"234"[..], &b"89abc"[..]));
+        let beyond = file.map(8..14).expect_err("past the end");
+        assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(file.map(13..13).expect("nothing"), Bytes::new());
+        RealDisk.remove_file(&dir.path().join("f")).expect("removed");
+        drop(file);
+        assert_eq!((&first[..], &second[..]), (&b"234"[..], &b"89abc"[..]));
+    }
+
+    #[test]
+    fn a_mapped_file_is_not_cut() {
+        let dir = temp_dir();
+        let file = file(&dir, "f");
+        file.pwritev(&[IoSlice::new(&[1; 10_000])], 0).expect("written");
+        let map = file.map(9_000..10_000).expect("mapped");
+        assert!(!file.release_maps());
+        let refused = file.truncate(10).expect_err("a map is alive");
+        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
+        assert_eq!(map[999], 1);
+        file.truncate(20_000).expect("growing is harmless");
+        drop(map);
+        file.truncate(10).expect("nobody holds a map");
+        assert!(file.release_maps());
+        assert_eq!(file.len().expect("size"), 10);
+    }
+
+    #[test]
+    fn index_maps_grow_and_keep_what_was_there() {
+        let dir = temp_dir();
+        let file = file(&dir, "i");
+        let mut map = file.map_index(4096).expect("mapped");
+        assert_eq!((file.len().expect("size"), map.bytes().len()), (4096, 4096));
+        map.write(4090, b"abcdef").expect("fits");
+        assert!(map.write(4091, b"abcdef").is_err(), "out of bounds");
+        map.sync().expect("synced");
+        let grown = file.map_index(8192).expect("mapped");
+        assert_eq!(grown.bytes().get(4090..4097), Some(&b"abcdef\0"[..]));
+    }
+
+    #[test]
+    fn a_lock_has_one_holder() {
+        let dir = temp_dir();
+        let path = dir.path().join(".lock");
+        let held = RealDisk.lock(&path).expect("free");
+        let refused = RealDisk.lock(&path).expect_err("held");
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        RealDisk.lock(&path).expect("free again");
+    }
+
+    #[test]
+    fn directories() {
+        let dir = temp_dir();
+        let deep = dir.path().join("a/b");
+        RealDisk.create_dir(&deep).expect("made");
+        RealDisk.create_dir(&deep).expect("there");
+        drop(RealDisk.open(&deep.join("f"), OpenMode::Create).expect("made"));
+        RealDisk.rename(&deep.join("f"), &deep.join("g")).expect("renamed");
+        RealDisk.sync_dir(&deep).expect("synced");
+        assert_eq!(RealDisk.list(&deep).expect("listed"), [DirectoryEntry { name: "g".to_owned(), is_dir: false }]);
+        assert_eq!(RealDisk.stat(&deep.join("f")).expect_err("renamed").kind(), io::ErrorKind::NotFound);
+        assert!(RealDisk.remove_dir(&deep).is_err(), "not empty");
+        let space = RealDisk.space(&deep).expect("space");
+        assert!(0 < space.usable_bytes && space.usable_bytes <= space.total_bytes, "{space:?}");
+    }
+}
