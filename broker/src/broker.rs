@@ -1,6 +1,5 @@
 //! What all requests of one broker share.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,7 +9,7 @@ use rkafka_core::controller::{ControllerError, View};
 use rkafka_core::ids::{BrokerId, TopicId};
 use rkafka_core::image::{Endpoint, Image, Topic};
 use rkafka_core::session::FetchSessions;
-use rkafka_log::disk::Disk;
+use rkafka_log::dirs::LogDirs;
 
 use crate::clock::Clock;
 use crate::coordinator::GroupCoordinators;
@@ -32,10 +31,8 @@ pub struct Broker {
     pub metadata: Arc<dyn MetadataStore>,
     /// Partitions with a replica here.
     pub partitions: Arc<PartitionTable>,
-    /// The disk their logs are on.
-    pub disk: Arc<dyn Disk>,
     /// `log.dirs`.
-    pub log_dirs: Vec<PathBuf>,
+    pub log_dirs: Arc<LogDirs>,
     /// Fetch sessions (KIP-227).
     pub fetch_sessions: Mutex<FetchSessions>,
     /// Groups and their offsets.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`server`] | sockets: connections, frames, ordered answers |
 //! | [`api`] | requests: one API key, one file |
+//! | [`background`] | flushes, checkpoints, retention, compaction |
 //! | [`broker`] | what all requests of a broker share |
 //! | [`partition`] | partitions of this broker: append, read, wait |
 //! | [`coordinator`] | group coordinators: a task for each partition of `__consumer_offsets` led here |
@@ -18,6 +19,7 @@
 //! | `errors` | which failure becomes which code on the wire |
 
 pub mod api;
+pub mod background;
 pub mod broker;
 pub mod clock;
 pub mod controller;

@@ -16,6 +16,7 @@ use rkafka_wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use rkafka_wire::versions::Versions;
 
 use super::{Call, topic_name};
+use crate::background::write_checkpoints;
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
 use crate::partition::{Partition, PartitionError};
@@ -51,7 +52,7 @@ fn delete_all(
     let topics = topics.into_iter().map(|(name, partitions)| {
         let results = partitions.into_iter().map(|(index, offset)| {
             let answer = DeleteRecordsPartitionResult::default().with_partition_index(index);
-            match find(broker, image, &name, index).and_then(|partition| delete(&partition, offset)) {
+            match find(broker, image, &name, index).and_then(|partition| delete(broker, &partition, offset)) {
                 Ok(low_watermark) => answer.with_low_watermark(low_watermark),
                 Err(error) => answer.with_low_watermark(-1).with_error_code(error.code()),
             }
@@ -70,7 +71,7 @@ fn find(broker: &Broker, image: &Image, name: &str, index: i32) -> Result<Arc<Pa
 }
 
 /// Returns the log start offset afterwards: without followers, the low watermark.
-fn delete(partition: &Partition, offset: i64) -> Result<i64, ErrorCode> {
+fn delete(broker: &Broker, partition: &Arc<Partition>, offset: i64) -> Result<i64, ErrorCode> {
     partition.leader_epoch(-1).map_err(|error| error.error_code())?;
     let deleted = partition.with_log(|log| {
         if !log.config().cleanup_policy.delete {
@@ -84,5 +85,7 @@ fn delete(partition: &Partition, offset: i64) -> Result<i64, ErrorCode> {
         log.advance_log_start(offset).map_err(|error: LogError| PartitionError::from(error))?;
         Ok(Ok(log.view().log_start_offset))
     });
-    deleted.map_err(|error| error.error_code())?
+    let low_watermark = deleted.map_err(|error| error.error_code())??;
+    write_checkpoints(broker, std::slice::from_ref(partition)).map_err(|error| error.error_code())?;
+    Ok(low_watermark)
 }

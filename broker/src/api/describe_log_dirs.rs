@@ -3,9 +3,9 @@
 //! - v4 total and usable bytes of the volume (KIP-827) · v5 cordoned directories (KIP-1066; none here).
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
+use rkafka_log::dirs::LogDir;
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -30,24 +30,22 @@ pub(super) fn handle(call: Call, request: DescribeLogDirsRequest) -> Stage {
     let broker = call.broker.clone();
     call.later(async move {
         let work = move || {
-            let dirs = broker.log_dirs.iter();
-            let results = dirs.map(|dir| describe(&broker, dir, &wanted)).collect();
+            let results = broker.log_dirs.dirs().iter().map(|dir| describe(&broker, dir, &wanted)).collect();
             DescribeLogDirsResponse::default().with_results(results)
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_default()
     })
 }
 
-fn describe(broker: &Broker, dir: &Path, wanted: &Wanted) -> DescribeLogDirsResult {
+fn describe(broker: &Broker, dir: &LogDir, wanted: &Wanted) -> DescribeLogDirsResult {
     let answer = DescribeLogDirsResult::default()
-        .with_log_dir(text(&dir.display().to_string()))
+        .with_log_dir(text(&dir.path().display().to_string()))
         .with_total_bytes(-1)
         .with_usable_bytes(-1);
-    let Ok(space) = broker.disk.space(dir) else {
-        return answer.with_error_code(ErrorCode::KafkaStorageError.code());
-    };
+    let space = broker.log_dirs.space(dir).ok().filter(|_| dir.health().is_online());
+    let Some(space) = space else { return answer.with_error_code(ErrorCode::KafkaStorageError.code()) };
     let is_wanted = |partition: &Arc<Partition>| {
-        partition.dir().parent() == Some(dir)
+        partition.dir().parent() == Some(dir.path())
             && partition.role() != Role::Offline
             && wanted.as_ref().is_none_or(|wanted| {
                 wanted

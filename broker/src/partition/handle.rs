@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -182,6 +183,8 @@ pub struct Partition {
     reader: LogReader,
     /// Replaced under the lock only.
     role: ArcSwap<Role>,
+    /// A segment was begun and the one before is not flushed yet.
+    rolled: AtomicBool,
     writer: Mutex<Writer>,
 }
 
@@ -192,7 +195,7 @@ impl Partition {
         let role = ArcSwap::from_pointee(Role::Follower { leader_epoch: -1 });
         let waiters = Waiters::default();
         let writer = Mutex::new(Writer { log: Some(log), leader: None, sole_replica: false, waiters });
-        Arc::new(Self { id, topic, dir, reader, role, writer })
+        Arc::new(Self { id, topic, dir, reader, role, rolled: AtomicBool::new(false), writer })
     }
 
     /// Topic id and partition number.
@@ -328,7 +331,15 @@ impl Partition {
         };
         drop(writer);
         woken.wake();
+        if outcome.rolled {
+            self.rolled.store(true, Ordering::Relaxed);
+        }
         Ok(Appended { outcome, commit })
+    }
+
+    /// Whether a segment was begun since the last call: the ones before are to be flushed.
+    pub fn take_rolled(&self) -> bool {
+        self.rolled.load(Ordering::Relaxed) && self.rolled.swap(false, Ordering::Relaxed)
     }
 
     /// Whole batches from `offset` on that the reader may see.

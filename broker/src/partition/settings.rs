@@ -1,7 +1,9 @@
 //! A topic's configuration as its logs and its leaders need it.
 
 use rkafka_config::keys::{self, topic};
-use rkafka_config::{BrokerConfig, Compression as ConfiguredCompression, TimestampType as ConfiguredType, TopicConfig};
+use rkafka_config::{
+    BrokerConfig, Compression as ConfiguredCompression, TimestampType as ConfiguredType, TopicConfig,
+};
 use rkafka_core::image::{ConfigResource, Image};
 use rkafka_core::replica::leader::ReplicationSettings;
 use rkafka_log::{CleanupPolicy, LogConfig};

@@ -1,0 +1,83 @@
+//! Stopping a node in order, so that the next start has nothing to recover.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rkafka_log::LogError;
+use rkafka_log::dirs::{LogDirs, LogPosition};
+use tracing::{error, info, warn};
+
+use super::Node;
+use crate::background::position_of;
+use crate::partition::Partition;
+
+/// How long the controller and the quorum may take to end.
+const CONTROLLER_MAX: Duration = Duration::from_secs(5);
+/// Logs closed at one time: closing waits for the disk, not for a processor.
+const CLOSERS: usize = 8;
+
+impl Node {
+    /// Ends connections after what is owed to them, then groups, background work and the controller; closes all logs;
+    /// leaves checkpoints and the clean shutdown marker.
+    pub async fn shutdown(self) {
+        let Node { broker, serving, background, membership, controller, log_dirs, .. } = self;
+        serving.stop().await;
+        broker.groups.shutdown().await;
+        background.stop().await;
+        membership.leave().await;
+        let partitions = broker.partitions.all();
+        drop((broker, serving));
+        match tokio::time::timeout(CONTROLLER_MAX, controller.shutdown()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "the controller did not end in order"),
+            Err(_) => warn!("the controller did not end in time"),
+        }
+        let closing = tokio::task::spawn_blocking(move || close_all(&log_dirs, &partitions)).await;
+        match closing {
+            Ok(Ok(closed)) => info!(partitions = closed, "stopped"),
+            Ok(Err(error)) => error!(%error, "stopped, but not cleanly: the next start recovers"),
+            Err(error) => error!(%error, "stopped, but not cleanly: the next start recovers"),
+        }
+    }
+}
+
+/// Closes every log; only if all are closed, the directories are marked as clean.
+fn close_all(log_dirs: &LogDirs, partitions: &[Arc<Partition>]) -> Result<usize, LogError> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut closed = Vec::new();
+        while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
+            closed.push(close(partition));
+        }
+        closed
+    };
+    let results: Vec<Result<Option<LogPosition>, LogError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CLOSERS.min(partitions.len())).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    });
+    let total = results.len();
+    let mut positions = Vec::with_capacity(total);
+    let mut failure = None;
+    for result in results {
+        match result {
+            Ok(position) => positions.extend(position),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    log_dirs.write_checkpoints(&positions)?;
+    match failure {
+        Some(error) => Err(error),
+        // A thread that was lost has left its logs open.
+        None if total < partitions.len() => Ok(total),
+        None => log_dirs.mark_clean().map(|()| total),
+    }
+}
+
+/// Closes one log; where it stands then. Nothing for one that was closed before.
+fn close(partition: &Partition) -> Result<Option<LogPosition>, LogError> {
+    let Some(log) = partition.take_log() else { return Ok(None) };
+    let position = position_of(partition, log.log_end_offset());
+    log.close()?;
+    Ok(Some(position))
+}
