@@ -139,17 +139,11 @@ impl Log {
         self.health.check()?;
         self.latest_ms = now_ms;
         let base_offset = self.log_end_offset;
-        let mut rolled = false;
         let incoming = self.check_fetched(batches)?;
-        let mut rest = &incoming[..];
-        while let Some(first) = rest.first() {
-            rolled |= self.roll_if_needed(&first.place, now_ms)?;
-            let count = self.fitting(rest);
-            let (now, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            self.append_fetched(now, batches, now_ms)?;
-            rest = later;
-        }
+        let appended = self.append_checked(&incoming, batches, now_ms);
+        // Also what came before the batch that was refused.
         self.publish();
+        let rolled = appended?;
         self.flush_if_due()?;
         Ok(AppendOutcome {
             base_offset: incoming.first().map_or(base_offset, |first| first.place.base_offset),
@@ -159,6 +153,19 @@ impl Log {
             duplicate: false,
             rolled,
         })
+    }
+
+    /// Returns whether a new segment was begun.
+    fn append_checked(&mut self, incoming: &[Incoming], batches: &[u8], now_ms: i64) -> Result<bool, LogError> {
+        let (mut rest, mut rolled) = (incoming, false);
+        while let Some(first) = rest.first() {
+            rolled |= self.roll_if_needed(&first.place, now_ms)?;
+            let count = self.fitting(rest);
+            let (now, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            self.append_fetched(now, batches, now_ms)?;
+            rest = later;
+        }
+        Ok(rolled)
     }
 
     fn check_fetched(&self, bytes: &[u8]) -> Result<Vec<Incoming>, AppendError> {
@@ -192,13 +199,12 @@ impl Log {
         incoming.iter().take_while(|next| fits(&next.place)).count().max(1)
     }
 
-    fn append_fetched(&mut self, incoming: &[Incoming], bytes: &[u8], now_ms: i64) -> Result<(), AppendError> {
+    fn append_fetched(&mut self, incoming: &[Incoming], bytes: &[u8], now_ms: i64) -> Result<(), LogError> {
         let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else { return Ok(()) };
         let start = first.place.position;
         let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(last.place.end()).unwrap_or(0);
         let part = bytes.get(range).unwrap_or_default();
-        self.write(&[IoSlice::new(part)], incoming, now_ms)?;
-        Ok(())
+        self.write(&[IoSlice::new(part)], incoming, now_ms)
     }
 
     /// Begins a new segment if the batch must not go into the active one.
@@ -282,5 +288,230 @@ pub(crate) fn aborted_entry(completed: &CompletedTransaction) -> AbortedEntry {
         first_offset: completed.first_offset,
         last_offset: completed.last_offset,
         last_stable_offset: completed.last_stable_offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::{BatchBuilder, BatchOptions, BatchRef};
+
+    use super::*;
+    use crate::config::LogConfig;
+    use crate::disk::mem::{CallKind, Failure};
+    use crate::testing::{DIR, NOW_MS, TestLog, batch, config, from_producer, options};
+
+    fn one(value: &str) -> Vec<u8> {
+        batch(BatchOptions::default(), &[(NOW_MS, None, value)])
+    }
+
+    fn fetched(base_offset: i64, epoch: i32, records: usize) -> Vec<u8> {
+        let options = BatchOptions { base_offset, partition_leader_epoch: epoch, ..BatchOptions::default() };
+        batch(options, &vec![(NOW_MS, None, "value"); records])
+    }
+
+    #[test]
+    fn a_batch_is_written_by_one_call_and_is_the_clients_but_for_its_header() {
+        let mut test = TestLog::new(config());
+        test.append(&one("first"));
+        let before = test.disk.calls(CallKind::Write);
+        let sent = batch(BatchOptions::default(), &[(NOW_MS, None, "a"), (NOW_MS, None, "b")]);
+        let outcome = test.append(&sent);
+        assert_eq!(test.disk.calls(CallKind::Write) - before, 1);
+        assert_eq!((outcome.base_offset, outcome.last_offset, outcome.duplicate), (1, 2, false));
+        let stored = test.disk.contents(&test.path("00000000000000000000.log")).expect("there");
+        let stored = stored.get(one("first").len()..).unwrap_or_default();
+        assert_eq!(stored.get(17..), sent.get(17..), "behind offset, length, epoch and magic nothing changes");
+        let header = BatchRef::parse(stored).expect("a batch");
+        assert_eq!((header.base_offset(), header.partition_leader_epoch()), (1, 1));
+    }
+
+    #[test]
+    fn a_repeated_batch_is_answered_with_its_first_offsets() {
+        let mut test = TestLog::new(config());
+        let sent = |sequence| batch(from_producer(9, sequence, false), &[(NOW_MS, None, "a"), (NOW_MS, None, "b")]);
+        for (sequence, offset) in [(0, 0), (2, 2), (4, 4)] {
+            assert_eq!(test.append(&sent(sequence)).base_offset, offset);
+        }
+        let again = test.append(&sent(2));
+        assert_eq!((again.base_offset, again.last_offset, again.duplicate), (2, 3, true));
+        assert_eq!(test.log.log_end_offset(), 6);
+        assert!(matches!(test.try_append(&sent(8), AppendOrigin::Client), Err(AppendError::Producer(_))));
+        assert_eq!(test.log.log_end_offset(), 6);
+    }
+
+    #[test]
+    fn segments_are_rolled_by_size() {
+        let size = one("value").len() as u64;
+        let mut test = TestLog::new(LogConfig { segment_bytes: 3 * size, ..config() });
+        let rolled: Vec<bool> = (0..7).map(|_| test.append(&one("value")).rolled).collect();
+        assert_eq!(rolled, [false, false, false, true, false, false, true]);
+        assert_eq!(test.base_offsets(), [0, 3, 6]);
+        assert!(test.names().contains(&"00000000000000000003.snapshot".to_owned()), "{:?}", test.names());
+    }
+
+    #[test]
+    fn segments_are_rolled_by_the_time_between_records_and_by_the_clock_without_timestamps() {
+        let at = |time| batch(BatchOptions::default(), &[(time, None, "value")]);
+        let mut test = TestLog::new(LogConfig { segment_ms: 1000, ..config() });
+        for time in [5000, 6000, 1, 6001, 7001, 7002] {
+            test.append(&at(time));
+        }
+        assert_eq!(test.base_offsets(), [0, 3, 5]);
+
+        let mut test = TestLog::new(LogConfig { segment_ms: 1000, ..config() });
+        for now_ms in [NOW_MS, NOW_MS + 1000, NOW_MS + 1001, NOW_MS + 1002] {
+            let context = AppendContext { leader_epoch: 0, origin: AppendOrigin::Client, now_ms, sole_replica: true };
+            test.log.append_leader(&at(-1), &context).expect("appends");
+        }
+        assert_eq!(test.base_offsets(), [0, 2]);
+    }
+
+    #[test]
+    fn jitter_rolls_earlier_and_differs_between_segments() {
+        let config = LogConfig { segment_ms: 1000, segment_jitter_ms: 900, ..config() };
+        let mut test = TestLog::new(config);
+        let mut seen = Vec::new();
+        for _ in 0..5 {
+            let jitter = test.log.jitter_ms();
+            assert!((0..900).contains(&jitter), "{jitter}");
+            seen.push(jitter);
+            test.append(&one("value"));
+            test.log.roll(NOW_MS).expect("rolls");
+        }
+        seen.dedup();
+        assert!(seen.len() > 1, "{seen:?}");
+    }
+
+    #[test]
+    fn a_full_index_rolls_the_segment() {
+        // Room for four entries of each index; the fourth time entry is for sealing.
+        let config = LogConfig { segment_index_bytes: 48, index_interval_bytes: 0, ..config() };
+        let mut test = TestLog::new(config);
+        test.append_plain(30, 10);
+        let sealed = test.log.segments.split_last().map(|(_, sealed)| sealed).unwrap_or_default();
+        assert!(sealed.len() > 3, "{:?}", test.base_offsets());
+        for segment in sealed {
+            segment.load_indexes().expect("loads");
+            assert!(segment.offset_index().len() * 8 <= 48 && segment.time_index().len() * 12 <= 48);
+            assert!(segment.offset_index().len() >= 3, "not before it is full");
+        }
+    }
+
+    #[test]
+    fn offsets_too_far_from_the_base_begin_a_new_segment() {
+        let mut test = TestLog::new(config());
+        test.log.append_follower(&fetched(5, 0, 1), NOW_MS).expect("appends");
+        let far = i64::from(i32::MAX);
+        test.log.append_follower(&fetched(far, 0, 1), NOW_MS).expect("appends");
+        assert_eq!(test.base_offsets(), [0], "still representable");
+        test.log.append_follower(&fetched(far + 1, 0, 1), NOW_MS).expect("appends");
+        assert_eq!(test.base_offsets(), [0, far + 1]);
+        test.log.append_follower(&fetched(3 * far, 0, 1), NOW_MS).expect("appends");
+        assert_eq!(test.base_offsets(), [0, far + 1, 3 * far]);
+        assert_eq!(test.batches_from(0), [(5, 5), (far, far), (far + 1, far + 1), (3 * far, 3 * far)]);
+    }
+
+    #[test]
+    fn a_follower_takes_offsets_and_epochs_as_they_are() {
+        let mut test = TestLog::new(LogConfig { segment_bytes: 300, ..config() });
+        let batches = [fetched(0, 1, 2), fetched(2, 1, 1), fetched(5, 3, 4), fetched(9, 4, 1), fetched(10, 4, 2)].concat();
+        let with_part = [batches.clone(), fetched(12, 4, 1).split_at(40).0.to_vec()].concat();
+        let outcome = test.log.append_follower(&with_part, NOW_MS).expect("appends");
+        assert_eq!((outcome.base_offset, outcome.last_offset, outcome.rolled), (0, 11, true));
+        assert_eq!(test.batches_from(0), [(0, 1), (2, 2), (5, 8), (9, 9), (10, 11)]);
+        let epochs: Vec<_> = test.log.epochs().entries().iter().map(|e| (e.epoch, e.start_offset)).collect();
+        assert_eq!(epochs, [(1, 0), (3, 5), (4, 9)]);
+        assert!(test.log.segments.iter().all(|segment| segment.size() <= 300));
+        let stale = test.log.append_follower(&fetched(11, 4, 1), NOW_MS).expect_err("known already");
+        assert!(matches!(stale, AppendError::UnexpectedOffset { base_offset: 11, expected: 12, .. }), "{stale}");
+        let mut damaged = fetched(12, 4, 1);
+        damaged[70] ^= 1;
+        assert!(test.log.append_follower(&damaged, NOW_MS).is_err());
+        assert_eq!(test.log.log_end_offset(), 12);
+    }
+
+    #[test]
+    fn the_high_watermark_moves_with_the_only_replica_or_when_told() {
+        let mut test = TestLog::new(config());
+        test.append(&one("value"));
+        assert_eq!((test.log.high_watermark(), test.log.view().high_watermark), (1, 1));
+        let context = AppendContext { leader_epoch: 1, origin: AppendOrigin::Client, now_ms: NOW_MS, sole_replica: false };
+        test.log.append_leader(&one("value"), &context).expect("appends");
+        assert_eq!((test.log.high_watermark(), test.log.view().log_end_offset), (1, 2));
+        assert!(test.log.update_high_watermark(100), "as far as the log goes");
+        assert!(!test.log.update_high_watermark(1), "never back");
+        assert_eq!((test.log.view().high_watermark, test.log.view().last_stable_offset), (2, 2));
+    }
+
+    #[test]
+    fn an_open_transaction_holds_down_the_stable_offset_until_its_marker_is_committed() {
+        let mut test = TestLog::new(config());
+        let context = AppendContext { leader_epoch: 1, origin: AppendOrigin::Client, now_ms: NOW_MS, sole_replica: false };
+        test.append(&one("value"));
+        let sent = batch(from_producer(1, 0, true), &[(NOW_MS, None, "value")]);
+        test.log.append_leader(&sent, &context).expect("appends");
+        test.log.update_high_watermark(2);
+        assert_eq!(test.log.view().last_stable_offset, 1);
+        let marker = rkafka_record::control::EndTransactionMarker { committed: true, coordinator_epoch: 0 };
+        let marker = marker.batch(1, 0, NOW_MS).expect("builds");
+        let origin = AppendOrigin::TransactionMarker { transaction_version: 1 };
+        test.log.append_leader(&marker, &AppendContext { origin, ..context }).expect("appends");
+        assert_eq!(test.log.view().last_stable_offset, 1, "the marker could still be truncated");
+        assert!(test.log.update_high_watermark(3));
+        assert_eq!(test.log.view().last_stable_offset, 3);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_a_batch_and_is_forgotten() {
+        let mut test = TestLog::new(config());
+        test.append_plain(3, 100);
+        let failures = [
+            (CallKind::Reserve, Failure::NoSpace),
+            (CallKind::Write, Failure::NoSpace),
+            (CallKind::Write, Failure::ShortWrite),
+        ];
+        for (kind, failure) in failures {
+            let large = one(&"v".repeat(100_000));
+            // The second attempt takes exactly what is needed, so both must fail.
+            test.disk.fail_nth(kind, 1, failure);
+            test.disk.fail_nth(kind, 2, failure);
+            let end = test.log.log_end_offset();
+            match test.try_append(&large, AppendOrigin::Client) {
+                Err(AppendError::Log(error)) => assert!(error.is_disk_full(), "{error}"),
+                Ok(_) => assert_eq!(kind, CallKind::Reserve, "only reserving is tried twice"),
+                Err(other) => panic!("{other}"),
+            }
+            while test.disk.has_faults() {
+                let _ = test.try_append(&one(&"v".repeat(100_000)), AppendOrigin::Client);
+            }
+            assert!(test.log.health().is_online());
+            test.append_plain(1, 100);
+            let spans = test.batches_from(0);
+            assert_eq!(spans.len() as i64, test.log.log_end_offset(), "from {end}: {spans:?}");
+        }
+        let test = test.reopened(options());
+        assert_eq!(test.report.bytes_truncated, 0, "no part of a refused batch is left");
+    }
+
+    #[test]
+    fn a_failed_write_takes_the_directory_offline_and_reads_go_on() {
+        let mut test = TestLog::new(config());
+        test.append_plain(3, 100);
+        test.disk.fail_nth(CallKind::Write, 1, Failure::Io);
+        assert!(matches!(test.try_append(&one("value"), AppendOrigin::Client), Err(AppendError::Log(LogError::Io { .. }))));
+        let refused = test.try_append(&one("value"), AppendOrigin::Client).expect_err("offline");
+        assert!(matches!(refused, AppendError::Log(LogError::Offline { .. })), "{refused}");
+        assert!(refused.to_string().contains(DIR), "{refused}");
+        assert_eq!(test.batches_from(0), [(0, 0), (1, 1), (2, 2)]);
+        assert!(test.log.flush().is_err() && test.log.roll(NOW_MS).is_err() && test.log.truncate_to(1).is_err());
+    }
+
+    #[test]
+    fn records_of_any_offset_delta_keep_their_place() {
+        let mut test = TestLog::new(config());
+        let mut builder = BatchBuilder::new(BatchOptions { last_offset: Some(99), ..BatchOptions::default() });
+        builder.append_at(40, NOW_MS, None, Some(b"compacted"), &[]).expect("fits");
+        test.log.append_follower(&builder.build().expect("builds"), NOW_MS).expect("appends");
+        assert_eq!((test.log.log_end_offset(), test.batches_from(50)), (100, vec![(0, 99)]));
     }
 }

@@ -130,15 +130,21 @@ impl Settling<'_> {
             // Without a `.swap` file nobody would know any more that these are replaced.
             self.sync()?;
         }
+        // As long as there is a `.log.swap`, live files of its name count as those it replaces.
+        let (logs, others): (Vec<_>, Vec<_>) = swaps.iter().partition(|swap| swap.kind == FileKind::Log);
+        self.go_live(&logs)?;
+        self.go_live(&others)
+    }
+
+    fn go_live(&mut self, swaps: &[FileName]) -> Result<(), LogError> {
         for swap in swaps {
             let live = swap.at(Stage::Live);
             let (from, to) = (swap.path(self.dir), live.path(self.dir));
             self.disk.rename(&from, &to).map_err(LogError::io("rename", &from))?;
-            self.changed = true;
             self.settled.notes.push(format!("completed the replacement of {}", to.display()));
             self.settled.files.insert(live);
         }
-        Ok(())
+        if swaps.is_empty() { Ok(()) } else { self.sync() }
     }
 
     /// Offset behind the last batch of a replacement.

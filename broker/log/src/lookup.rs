@@ -142,3 +142,97 @@ fn first_at_or_after(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::{BatchOptions, Codec, Compression};
+
+    use crate::testing::{NOW_MS, TestLog, batch, config, from_producer};
+
+    fn with_times(times: &[&[i64]]) -> TestLog {
+        let mut test = TestLog::new(crate::LogConfig { index_interval_bytes: 0, ..config() });
+        for (number, times) in times.iter().enumerate() {
+            if number % 3 == 2 {
+                test.log.roll(NOW_MS).expect("rolls");
+            }
+            let records: Vec<_> = times.iter().map(|time| (*time, None, "value")).collect();
+            let codec = if number % 2 == 0 { Codec::None } else { Codec::Lz4 };
+            let compression = Compression { codec, ..Compression::default() };
+            test.append(&batch(BatchOptions { compression, ..BatchOptions::default() }, &records));
+        }
+        test
+    }
+
+    #[test]
+    fn the_first_record_at_or_after_a_time_is_found() {
+        // Offsets         0   1   2     3   4     5     6   7   8     9
+        let times: [&[i64]; 5] = [&[10, 30, 20], &[15, 40], &[35], &[50, 45, 60], &[55]];
+        let flat: Vec<i64> = times.concat();
+        let check = |test: &TestLog| {
+            for time in 0..62 {
+                let expected = flat.iter().position(|t| *t >= time).map(|at| (at as i64, flat[at]));
+                let found = test.log.reader().offset_for_timestamp(time, 10).expect("looks up");
+                assert_eq!(found.map(|found| (found.offset, found.timestamp)), expected, "time {time}");
+                assert!(found.is_none_or(|found| found.leader_epoch == 1));
+            }
+            let max = test.log.reader().max_timestamp().expect("looks up").expect("there are records");
+            assert_eq!((max.offset, max.timestamp), (8, 60));
+        };
+        let test = with_times(&times);
+        check(&test);
+        let mut test = test.restarted();
+        check(&test);
+        let beyond = |upper_offset| test.log.reader().offset_for_timestamp(36, upper_offset).expect("looks up");
+        assert_eq!((beyond(4), beyond(5).map(|found| found.offset)), (None, Some(4)));
+        test.log.advance_log_start(5).expect("moves");
+        let found = test.log.reader().offset_for_timestamp(36, 10).expect("looks up");
+        assert_eq!(found.map(|found| found.offset), Some(6), "not below the log start");
+    }
+
+    #[test]
+    fn a_log_without_timestamps_has_none_to_be_found() {
+        let test = with_times(&[&[-1], &[-1, -1]]);
+        assert_eq!(test.log.reader().max_timestamp().expect("looks up"), None);
+        assert_eq!(test.log.reader().offset_for_timestamp(0, 10).expect("looks up"), None);
+        let empty = with_times(&[]);
+        assert_eq!(empty.log.reader().max_timestamp().expect("looks up"), None);
+        assert_eq!(empty.log.reader().offset_for_timestamp(0, 10).expect("looks up"), None);
+    }
+
+    #[test]
+    fn aborted_transactions_are_found_whose_marker_lies_in_a_later_segment() {
+        let mut test = TestLog::new(config());
+        let record = [(NOW_MS, None, "value")];
+        test.append(&batch(from_producer(1, 0, true), &record)); // 0
+        test.append(&batch(from_producer(2, 0, true), &record)); // 1
+        assert_eq!(test.log.last_stable_offset(), 0);
+        test.log.roll(NOW_MS).expect("rolls");
+        test.append(&batch(from_producer(3, 0, true), &record)); // 2
+        assert_eq!(test.end_transaction(2, false), 3);
+        assert_eq!(test.end_transaction(3, true), 4);
+        test.log.roll(NOW_MS).expect("rolls");
+        assert_eq!(test.end_transaction(1, false), 5);
+        test.append(&batch(from_producer(2, 1, true), &record)); // 6
+        assert_eq!(test.end_transaction(2, false), 7);
+        assert_eq!(test.log.last_stable_offset(), 8);
+        let check = |test: &TestLog| {
+            let aborted = |start, upper| -> Vec<(i64, i64)> {
+                let found = test.log.reader().aborted_transactions(start, upper).expect("looks up");
+                found.iter().map(|found| (found.first_offset, found.producer_id)).collect()
+            };
+            assert_eq!(aborted(0, 8), [(0, 1), (1, 2), (6, 2)]);
+            assert_eq!(aborted(0, 1), [(0, 1)]);
+            assert_eq!(aborted(2, 3), [(0, 1), (1, 2)], "both are open at 2");
+            assert_eq!(aborted(4, 6), [(0, 1)]);
+            assert_eq!(aborted(6, 8), [(6, 2)]);
+            assert_eq!(aborted(8, 8), []);
+        };
+        check(&test);
+        let test = test.restarted();
+        check(&test);
+        let disk = test.disk.clone();
+        let config = crate::LogConfig::clone(test.log.config());
+        drop(test);
+        check(&TestLog::open(disk, config, crate::testing::options()));
+    }
+}

@@ -193,3 +193,109 @@ fn stop_of(
     // Compaction leaves gaps: the batch behind may begin past what was asked for.
     Ok(Some((stop, next_offset.min(upper_offset))))
 }
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::BatchOptions;
+
+    use super::*;
+    use crate::testing::{NOW_MS, TestLog, batch, config, offsets};
+
+    /// Batches 0-2, 3, 4-5 in a sealed segment and 6, 7-9 in the active one.
+    fn five_batches() -> TestLog {
+        let mut test = TestLog::new(config());
+        for (number, records) in [3, 1, 2, 1, 3].into_iter().enumerate() {
+            if number == 3 {
+                test.log.roll(NOW_MS).expect("rolls");
+            }
+            test.append(&batch(BatchOptions::default(), &vec![(NOW_MS, None, "value"); records]));
+        }
+        test
+    }
+
+    const ALL: ReadLimits = ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
+
+    #[track_caller]
+    fn check(test: &TestLog, start: i64, limits: ReadLimits, expected: &[(i64, i64)], next_offset: i64) {
+        let read = test.log.reader().read(start, limits).expect("in range");
+        let bytes = read.slice.as_ref().map(|slice| slice.bytes().expect("maps")).unwrap_or_default();
+        assert_eq!((offsets(&bytes), read.next_offset), (expected.to_vec(), next_offset));
+        if let Some(slice) = &read.slice {
+            let mut copy = vec![0; slice.len() as usize + 5];
+            let copied = slice.read_at(&mut copy, 3).expect("reads");
+            assert_eq!(copy.get(..copied), bytes.get(3..), "read_at sees the slice and nothing else");
+            assert_eq!(read.from_sealed_segment, start < 6);
+        }
+    }
+
+    #[test]
+    fn whole_batches_of_one_segment_are_returned() {
+        let test = five_batches();
+        check(&test, 0, ALL, &[(0, 2), (3, 3), (4, 5)], 6);
+        check(&test, 2, ALL, &[(0, 2), (3, 3), (4, 5)], 6);
+        check(&test, 3, ALL, &[(3, 3), (4, 5)], 6);
+        check(&test, 6, ALL, &[(6, 6), (7, 9)], 10);
+        check(&test, 9, ALL, &[(7, 9)], 10);
+        check(&test, 10, ALL, &[], 10);
+    }
+
+    #[test]
+    fn nothing_at_or_above_the_upper_offset_is_returned() {
+        let test = five_batches();
+        let below = |upper_offset| ReadLimits { upper_offset, ..ALL };
+        check(&test, 0, below(4), &[(0, 2), (3, 3)], 4);
+        check(&test, 0, below(6), &[(0, 2), (3, 3), (4, 5)], 6);
+        check(&test, 0, below(2), &[], 0);
+        check(&test, 6, below(7), &[(6, 6)], 7);
+        check(&test, 6, below(6), &[], 6);
+        check(&test, 7, below(6), &[], 7);
+    }
+
+    #[test]
+    fn the_byte_limit_cuts_between_batches_and_can_be_exceeded_by_the_first() {
+        let test = five_batches();
+        let sizes: Vec<u64> = [(0, 3), (3, 1), (4, 2)].map(|(start, _)| {
+            let read = test.log.reader().read(start, ReadLimits { max_bytes: 1, ..ALL }).expect("in range");
+            read.slice.expect("at least one").len()
+        }).to_vec();
+        let limit = |max_bytes, at_least_one_batch| ReadLimits { max_bytes, at_least_one_batch, ..ALL };
+        check(&test, 0, limit(0, true), &[(0, 2)], 3);
+        check(&test, 0, limit(0, false), &[], 0);
+        check(&test, 0, limit(sizes[0] - 1, false), &[], 0);
+        check(&test, 0, limit(sizes[0], false), &[(0, 2)], 3);
+        check(&test, 0, limit(sizes[0] + sizes[1] - 1, true), &[(0, 2)], 3);
+        check(&test, 0, limit(sizes[0] + sizes[1], true), &[(0, 2), (3, 3)], 4);
+        check(&test, 0, limit(sizes.iter().sum(), true), &[(0, 2), (3, 3), (4, 5)], 6);
+    }
+
+    #[test]
+    fn offsets_outside_the_log_are_refused() {
+        let mut test = five_batches();
+        assert!(test.log.advance_log_start(4).expect("moves"));
+        for offset in [-1, 3, 11] {
+            match test.log.reader().read(offset, ALL) {
+                Err(ReadError::OffsetOutOfRange { offset: found, log_start_offset: 4, log_end_offset: 10 }) => {
+                    assert_eq!(found, offset);
+                }
+                other => panic!("{offset}: {other:?}"),
+            }
+        }
+        check(&test, 4, ALL, &[(4, 5)], 6);
+    }
+
+    #[test]
+    fn a_slice_outlives_the_deletion_of_its_segment_and_a_view_the_renaming() {
+        let mut test = five_batches();
+        let reader = test.log.reader();
+        let slice = reader.read(0, ALL).expect("in range").slice.expect("batches");
+        let old_view = reader.view();
+        test.log.release_idle();
+        test.log.advance_log_start(6).expect("moves");
+        let deletion = test.log.apply_retention(NOW_MS).expect("deletes");
+        assert_eq!(offsets(&slice.bytes().expect("maps")), [(0, 2), (3, 3), (4, 5)]);
+        let late = read_from(&old_view, 3, ALL).expect("the file is there under its new name");
+        assert_eq!(late.next_offset, 6);
+        deletion.run(&test.disk).expect("removes");
+        assert_eq!(offsets(&slice.bytes().expect("maps")), [(0, 2), (3, 3), (4, 5)]);
+    }
+}

@@ -492,13 +492,17 @@ impl Scan<'_, '_> {
     }
 
     fn epoch(&mut self, place: &BatchPlace) {
-        if place.leader_epoch < 0 || place.base_offset < self.opening.options.log_start_offset {
+        let log_start_offset = self.opening.options.log_start_offset;
+        if place.leader_epoch < 0 || place.last_offset < log_start_offset {
             return;
         }
+        // The log may start in the middle of the batch.
+        let offset = place.base_offset.max(log_start_offset);
         if self.parts.epochs.latest_epoch().is_none_or(|latest| latest < place.leader_epoch) {
-            self.parts.epochs.assign(place.leader_epoch, place.base_offset);
-        } else if self.parts.epochs.epoch_for_offset(place.base_offset) != Some(place.leader_epoch) {
-            self.epochs_doubtful = true;
+            self.parts.epochs.assign(place.leader_epoch, offset);
+        } else {
+            let epochs = [offset, place.last_offset].map(|offset| self.parts.epochs.epoch_for_offset(offset));
+            self.epochs_doubtful |= epochs != [Some(place.leader_epoch); 2];
         }
     }
 

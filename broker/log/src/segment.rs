@@ -346,6 +346,10 @@ impl Segment {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && kind != FileKind::Log => {}
                 other => other.map_err(LogError::io("rename", &from))?,
             }
+            if kind == FileKind::Log && stage == Stage::Live {
+                // While there is a `.log.swap`, live indexes of its name count as those of the segment it replaces.
+                self.disk.sync_dir(&state.dir).map_err(LogError::io("sync", &state.dir))?;
+            }
         }
         state.stage = stage;
         self.set_index_paths(&state);
@@ -384,5 +388,125 @@ impl Segment {
         if state.file.as_ref().is_some_and(|file| file.release_maps() && Arc::strong_count(file) == 1) {
             state.file = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+    use rkafka_record::{BatchBuilder, BatchOptions};
+
+    use super::*;
+    use crate::disk::mem::SimDisk;
+    use crate::testing::{NOW_MS, TestLog, config};
+
+    /// A log of one segment with batches of these record counts, value sizes and gaps before them.
+    fn log_of(batches: &[(u8, u16, u8)]) -> TestLog {
+        let mut test = TestLog::new(crate::LogConfig { index_interval_bytes: 300, ..config() });
+        for (records, value_bytes, gap) in batches {
+            let base_offset = test.log.log_end_offset() + i64::from(*gap);
+            let options = BatchOptions { base_offset, partition_leader_epoch: 0, ..BatchOptions::default() };
+            let mut builder = BatchBuilder::new(options);
+            for _ in 0..=*records % 4 {
+                let value = vec![7; usize::from(*value_bytes)];
+                builder.append(NOW_MS, None, Some(&value), &[]).expect("fits");
+            }
+            test.log.append_follower(&builder.build().expect("builds"), NOW_MS).expect("appends");
+        }
+        test
+    }
+
+    fn places(segment: &Segment) -> Vec<BatchPlace> {
+        let mut headers = segment.headers(0, segment.size()).expect("opens");
+        std::iter::from_fn(|| headers.next().expect("sound")).collect()
+    }
+
+    fn check_look_ups(segment: &Segment, at: usize, limit: u64) {
+        let (places, end) = (places(segment), segment.size());
+        let last = places.last().map_or(0, |last| last.last_offset);
+        let offset = at as i64 % (last + 3);
+        let expected = places.iter().find(|place| place.last_offset >= offset).copied();
+        assert_eq!(segment.locate(offset, end).expect("looks up"), expected, "offset {offset}");
+        assert_eq!(segment.last_batch(end).expect("looks up"), places.last().copied());
+        let Some(from) = places.get(at % places.len().max(1)) else { return };
+        let limit = from.end() + limit % (end - from.end() + 1);
+        let expected = places.iter().find(|place| place.position > from.position && place.end() > limit).copied();
+        assert_eq!(segment.first_beyond(from, limit, end).expect("looks up"), expected, "limit {limit}");
+    }
+
+    fn segment_of(disk: &SimDisk) -> Segment {
+        let path = Path::new("/d/t-0/00000000000000000000.log");
+        let stat = disk.stat(path).expect("there");
+        let files = SegmentFiles { base_offset: 0, stage: Stage::Live, stat, has_transactions: false };
+        Segment::new(Arc::new(disk.clone()), Path::new("/d/t-0"), files)
+    }
+
+    proptest! {
+        #[test]
+        fn look_ups_agree_with_a_walk(
+            batches in prop::collection::vec((any::<u8>(), 0..900_u16, 0..3_u8), 0..120),
+            at: usize,
+            limit: u64,
+        ) {
+            let test = log_of(&batches);
+            check_look_ups(test.log.active.segment(), at, limit);
+        }
+
+        /// Readers believe no index entry that does not lead where it says, whatever the file holds.
+        #[test]
+        fn look_ups_are_right_with_a_damaged_index(
+            batches in prop::collection::vec((any::<u8>(), 0..900_u16, 0..3_u8), 60..120),
+            damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6),
+            at: usize,
+            limit: u64,
+        ) {
+            let test = log_of(&batches);
+            let disk = test.disk.clone();
+            test.log.close().expect("closes");
+            disk.corrupt(Path::new("/d/t-0/00000000000000000000.index"), |bytes| {
+                for (place, flip) in &damage {
+                    let place = place % bytes.len().max(1);
+                    if let Some(byte) = bytes.get_mut(place) {
+                        *byte ^= flip;
+                    }
+                }
+            }).expect("there is an index");
+            check_look_ups(&segment_of(&disk), at, limit);
+        }
+    }
+
+    #[test]
+    fn an_index_that_is_missing_or_of_an_odd_size_is_made_anew_in_memory() {
+        for cut in [0, 13] {
+            let test = log_of(&[(3, 800, 0); 40]);
+            let disk = test.disk.clone();
+            test.log.close().expect("closes");
+            disk.corrupt(Path::new("/d/t-0/00000000000000000000.index"), |bytes| bytes.truncate(cut)).expect("there");
+            let segment = segment_of(&disk);
+            for at in 0..160 {
+                check_look_ups(&segment, at, 3 * at as u64);
+            }
+            if cut == 13 {
+                assert!(segment.offset_index().len() > 10, "{} entries", segment.offset_index().len());
+            }
+        }
+    }
+
+    #[test]
+    fn released_files_are_opened_again_and_maps_keep_them_open() {
+        let test = log_of(&[(3, 800, 0); 40]);
+        let disk = test.disk.clone();
+        test.log.close().expect("closes");
+        let segment = segment_of(&disk);
+        let map = segment.file().expect("opens").map(0..10).expect("maps");
+        check_look_ups(&segment, 5, 5000);
+        segment.release();
+        assert!(segment.state().file.is_some(), "a map is alive");
+        drop(map);
+        segment.release();
+        assert!(segment.state().file.is_none(), "nobody uses it");
+        check_look_ups(&segment, 5, 5000);
     }
 }

@@ -187,3 +187,133 @@ impl TimestampBounds {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::Codec;
+
+    use super::*;
+    use crate::config::CleanupPolicy;
+    use crate::testing::{NOW_MS, batch, from_producer};
+
+    fn check(bytes: &[u8], config: &LogConfig) -> Result<ValidBatch<'static>, AppendError> {
+        let valid = ValidBatch::check(bytes, config, AppendOrigin::Client, NOW_MS)?;
+        Ok(ValidBatch { bytes: Cow::Owned(valid.bytes.to_vec()), ..valid })
+    }
+
+    fn at(times: &[i64]) -> Vec<u8> {
+        let records: Vec<_> = times.iter().map(|time| (*time, Some("key"), "value")).collect();
+        batch(BatchOptions::default(), &records)
+    }
+
+    fn compacted() -> LogConfig {
+        LogConfig { cleanup_policy: CleanupPolicy { compact: true, delete: false }, ..LogConfig::default() }
+    }
+
+    #[test]
+    fn sizes() {
+        let bytes = at(&[NOW_MS]);
+        let limit = |max_message_bytes, segment_bytes| LogConfig { max_message_bytes, segment_bytes, ..LogConfig::default() };
+        assert!(check(&bytes, &limit(bytes.len(), bytes.len() as u64)).is_ok());
+        let too_large = check(&bytes, &limit(bytes.len() - 1, 1 << 30));
+        assert!(matches!(too_large, Err(AppendError::TooLarge { .. })), "{too_large:?}");
+        let larger_than_segment = check(&bytes, &limit(1 << 20, bytes.len() as u64 - 1));
+        assert!(matches!(larger_than_segment, Err(AppendError::LargerThanSegment { .. })), "{larger_than_segment:?}");
+    }
+
+    #[test]
+    fn exactly_one_sound_batch() {
+        let (bytes, config) = (at(&[NOW_MS]), LogConfig::default());
+        let two = [bytes.clone(), bytes.clone()].concat();
+        assert!(matches!(check(&two, &config), Err(AppendError::NotOneBatch { trailing }) if trailing == bytes.len()));
+        for cut in 0..bytes.len() {
+            assert!(check(&bytes[..cut], &config).is_err(), "cut at {cut}");
+        }
+        for place in 17..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 4;
+            assert!(matches!(check(&damaged, &config), Err(AppendError::Batch(_))), "byte {place}");
+        }
+        for (options, what) in [
+            (BatchOptions { base_offset: 1, ..BatchOptions::default() }, "offsets are the leader's"),
+            (BatchOptions { control: true, ..BatchOptions::default() }, "markers are the coordinator's"),
+            (from_producer(7, -1, false), "a producer id needs a sequence"),
+            (BatchOptions { timestamp_type: TimestampType::LogAppendTime, ..BatchOptions::default() }, "leader's clock"),
+        ] {
+            let bytes = batch(options, &[(NOW_MS, None, "value")]);
+            assert!(matches!(check(&bytes, &config), Err(AppendError::Batch(BatchError::Invalid(_)))), "{what}");
+        }
+        let marker = batch(BatchOptions { control: true, ..BatchOptions::default() }, &[(NOW_MS, None, "value")]);
+        assert!(ValidBatch::check(&marker, &config, AppendOrigin::Coordinator, NOW_MS).is_ok());
+    }
+
+    #[test]
+    fn a_compacted_topic_names_the_records_without_a_key() {
+        for codec in [Codec::None, Codec::Gzip] {
+            let compression = Compression { codec, ..Compression::default() };
+            let records = [(NOW_MS, Some("a"), "1"), (NOW_MS, None, "2"), (NOW_MS, Some("b"), "3"), (NOW_MS, None, "4")];
+            let bytes = batch(BatchOptions { compression, ..BatchOptions::default() }, &records);
+            assert!(check(&bytes, &LogConfig::default()).is_ok());
+            let Err(AppendError::InvalidRecords(errors)) = check(&bytes, &compacted()) else { panic!("accepted") };
+            assert_eq!(errors.iter().map(|error| error.index).collect::<Vec<_>>(), [1, 3]);
+            assert!(errors[0].message.contains("without key"), "{errors:?}");
+        }
+        assert!(check(&at(&[NOW_MS]), &compacted()).is_ok());
+    }
+
+    #[test]
+    fn timestamps_outside_the_bounds_are_named() {
+        let config = LogConfig { timestamp_before_max_ms: 1000, timestamp_after_max_ms: 500, ..LogConfig::default() };
+        assert!(check(&at(&[NOW_MS - 1000, NOW_MS + 500, -1]), &config).is_ok());
+        let untimely = |times: &[i64], config: &LogConfig| match check(&at(times), config) {
+            Err(AppendError::InvalidTimestamp(errors)) => errors.iter().map(|error| error.index).collect(),
+            other => panic!("{other:?}"),
+        };
+        let found: Vec<i32> = untimely(&[NOW_MS, NOW_MS - 1001, NOW_MS + 501, NOW_MS], &config);
+        assert_eq!(found, [1, 2]);
+        // By default only the future is bounded, by an hour.
+        let found: Vec<i32> = untimely(&[0, NOW_MS + 3_600_001], &LogConfig::default());
+        assert_eq!(found, [1]);
+        let append_time = LogConfig { timestamp_type: TimestampType::LogAppendTime, ..config };
+        assert!(check(&at(&[0, i64::MAX / 2]), &append_time).is_ok(), "the leader's clock counts");
+    }
+
+    #[test]
+    fn the_topics_codec_is_applied_only_where_it_differs() {
+        let sent = at(&[NOW_MS, NOW_MS + 1]);
+        let wants = |codec| LogConfig { compression: Some(Compression { codec, ..Compression::default() }), ..LogConfig::default() };
+        for codec in Codec::ALL {
+            let valid = check(&sent, &wants(codec)).expect("valid");
+            let stored = valid.batch().expect("a batch");
+            assert_eq!(stored.codec(), codec);
+            stored.check_crc().expect("sound");
+            assert_eq!((stored.bytes() == sent.as_slice()), codec == Codec::None);
+            let decoded = stored.decode(DecodeLimits::default()).expect("decodes");
+            let records: Vec<_> = decoded.records().map(|record| record.expect("sound")).collect();
+            assert_eq!(records.iter().map(|r| (r.timestamp, r.value)).collect::<Vec<_>>(), [
+                (NOW_MS, Some(&b"value"[..])),
+                (NOW_MS + 1, Some(&b"value"[..]))
+            ]);
+            let again = check(valid.bytes.as_ref(), &LogConfig::default()).expect("valid");
+            assert_eq!(again.bytes, valid.bytes, "`producer` keeps what was sent");
+        }
+        let producer = batch(from_producer(5, 3, true), &[(NOW_MS, None, "value")]);
+        let valid = check(&producer, &wants(Codec::Zstd)).expect("valid");
+        let stored = valid.batch().expect("a batch");
+        assert_eq!((stored.producer_id(), stored.base_sequence(), stored.is_transactional()), (5, 3, true));
+    }
+
+    #[test]
+    fn append_time_replaces_the_producers_clock() {
+        let config = LogConfig { timestamp_type: TimestampType::LogAppendTime, ..LogConfig::default() };
+        let valid = check(&at(&[5, 6]), &config).expect("valid");
+        let batch = valid.batch().expect("a batch");
+        let mut stored = valid.header(&batch, 70, 4).to_vec();
+        stored.extend_from_slice(batch.record_bytes());
+        let stored = BatchRef::parse(&stored).expect("a batch");
+        stored.check_crc().expect("sound");
+        assert_eq!((stored.base_offset(), stored.last_offset(), stored.partition_leader_epoch()), (70, 71, 4));
+        assert_eq!((stored.timestamp_type(), stored.max_timestamp()), (TimestampType::LogAppendTime, NOW_MS));
+        assert_eq!((valid.log_append_time_ms(), valid.producer_batch(70).timestamp), (Some(NOW_MS), NOW_MS));
+    }
+}
