@@ -5,6 +5,7 @@
 
 use std::io::Write;
 
+use rkafka_broker::node;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -35,13 +36,24 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let dirs: Vec<String> =
         settings.config.node().log_dirs.iter().map(|dir| dir.display().to_string()).collect();
-    println!("{}", ready_line(&[], &dirs));
+    let node = tokio::select! {
+        started = node::start(settings.config) => started.map_err(|error| Failure::message(error.to_string()))?,
+        // Nothing was acknowledged yet: what is half started is left as after a crash.
+        () = stop.asked() => return Ok(()),
+    };
+    let listening: Vec<String> =
+        node.addresses().iter().map(|(name, address)| format!("{name}://{address}")).collect();
+    println!("{}", ready_line(&listening, &dirs));
     if settings.embedded {
         print!("{}", next_steps("localhost:9092"));
     }
+    let _ = std::io::stdout().flush();
     stop.asked().await;
     println!("rkafka stops; Ctrl-C again ends it at once");
-    Ok(())
+    tokio::select! {
+        () = node.shutdown() => Ok(()),
+        () = stop.asked() => Err(Failure::message("ended before the stop was complete; the next start checks the logs")),
+    }
 }
 
 /// The signals that end a server.

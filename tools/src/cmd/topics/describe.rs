@@ -364,7 +364,9 @@ mod tests {
 
     #[test]
     fn the_lines_of_the_stock_tool() {
-        check(|_| {}, &expect![[r#"
+        check(
+            |_| {},
+            &expect![[r#"
             Topic: orders⇥TopicId: KsZDyPzxQw-Wcq_OVjnl3w⇥PartitionCount: 4⇥ReplicationFactor: 3⇥Configs: flush.messages=1
             ⇥Topic: orders⇥Partition: 0⇥Leader: 1⇥Replicas: 1,2,3⇥Isr: 1,2,3⇥Elr: ⇥LastKnownElr: N/A
             ⇥Topic: orders⇥Partition: 1⇥Leader: 2⇥Replicas: 2,3,1⇥Isr: 2,3⇥Adding Replicas: 1⇥Removing Replicas: ⇥Elr: ⇥LastKnownElr: N/A
@@ -372,30 +374,46 @@ mod tests {
             ⇥Topic: orders⇥Partition: 3⇥Leader: 9⇥Replicas: 9,1,2⇥Isr: 9⇥Elr: ⇥LastKnownElr: N/A
             Topic: plain⇥TopicId: KsZDyPzxQw-Wcq_OVjnl3w⇥PartitionCount: 1⇥ReplicationFactor: 1⇥Configs: 
             ⇥Topic: plain⇥Partition: 0⇥Leader: 1⇥Replicas: 1⇥Isr: 1⇥Elr: ⇥LastKnownElr: N/A
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn filters() {
-        check(|options| options.under_replicated_partitions = true, &expect![[r#"
+        check(
+            |options| options.under_replicated_partitions = true,
+            &expect![[r#"
             ⇥Topic: orders⇥Partition: 2⇥Leader: none⇥Replicas: 3,1,2⇥Isr: 3⇥Elr: ⇥LastKnownElr: N/A
             ⇥Topic: orders⇥Partition: 3⇥Leader: 9⇥Replicas: 9,1,2⇥Isr: 9⇥Elr: ⇥LastKnownElr: N/A
-        "#]]);
-        check(|options| options.unavailable_partitions = true, &expect![[r#"
+        "#]],
+        );
+        check(
+            |options| options.unavailable_partitions = true,
+            &expect![[r#"
             ⇥Topic: orders⇥Partition: 2⇥Leader: none⇥Replicas: 3,1,2⇥Isr: 3⇥Elr: ⇥LastKnownElr: N/A
             ⇥Topic: orders⇥Partition: 3⇥Leader: 9⇥Replicas: 9,1,2⇥Isr: 9⇥Elr: ⇥LastKnownElr: N/A
-        "#]]);
-        check(|options| options.under_min_isr_partitions = true, &expect![[r#"
+        "#]],
+        );
+        check(
+            |options| options.under_min_isr_partitions = true,
+            &expect![[r#"
             ⇥Topic: orders⇥Partition: 2⇥Leader: none⇥Replicas: 3,1,2⇥Isr: 3⇥Elr: ⇥LastKnownElr: N/A
             ⇥Topic: orders⇥Partition: 3⇥Leader: 9⇥Replicas: 9,1,2⇥Isr: 9⇥Elr: ⇥LastKnownElr: N/A
             ⇥Topic: plain⇥Partition: 0⇥Leader: 1⇥Replicas: 1⇥Isr: 1⇥Elr: ⇥LastKnownElr: N/A
-        "#]]);
-        check(|options| options.at_min_isr_partitions = true, &expect![[r#"
+        "#]],
+        );
+        check(
+            |options| options.at_min_isr_partitions = true,
+            &expect![[r#"
             ⇥Topic: orders⇥Partition: 1⇥Leader: 2⇥Replicas: 2,3,1⇥Isr: 2,3⇥Adding Replicas: 1⇥Removing Replicas: ⇥Elr: ⇥LastKnownElr: N/A
-        "#]]);
-        check(|options| options.topics_with_overrides = true, &expect![[r#"
+        "#]],
+        );
+        check(
+            |options| options.topics_with_overrides = true,
+            &expect![[r#"
             Topic: orders⇥TopicId: KsZDyPzxQw-Wcq_OVjnl3w⇥PartitionCount: 4⇥ReplicationFactor: 3⇥Configs: flush.messages=1
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -409,7 +427,8 @@ mod tests {
             ═══════════════════════════════════════════════════════════════════════
              orders   1           2        2,3,1      2,3         flush.messages=1
             ───────────────────────────────────────────────────────────────────────
-        "#]].assert_eq(&selection.rows(&topics()).table(false));
+        "#]]
+        .assert_eq(&selection.rows(&topics()).table(false));
         expect![[r#"
             [
               {
@@ -443,6 +462,7 @@ mod tests {
                 "topic": "orders",
                 "topic_id": "KsZDyPzxQw-Wcq_OVjnl3w"
               }
-            ]"#]].assert_eq(&format!("{:#}", selection.json(&topics())));
+            ]"#]]
+        .assert_eq(&format!("{:#}", selection.json(&topics())));
     }
 }
