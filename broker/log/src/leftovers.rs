@@ -186,3 +186,70 @@ impl Settling<'_> {
         self.disk.remove_file(path).map_err(LogError::io("remove", path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use crate::disk::{Disk, OpenMode};
+    use crate::testing::{DIR, NOW_MS, TestLog, clean, config};
+
+    /// Three segments of two batches each, closed in order.
+    fn three_segments() -> TestLog {
+        let mut test = TestLog::new(config());
+        for _ in 0..3 {
+            test.append_plain(2, 50);
+            test.log.roll(NOW_MS).expect("rolls");
+        }
+        test.restarted()
+    }
+
+    fn put(test: &TestLog, name: &str, contents: &[u8]) {
+        let file = test.disk.open(&test.path(name), OpenMode::Truncate).expect("made");
+        file.pwritev(&[IoSlice::new(contents)], 0).expect("written");
+    }
+
+    fn contents(test: &TestLog, name: &str) -> Vec<u8> {
+        test.disk.contents(&test.path(name)).expect("there")
+    }
+
+    #[test]
+    fn worthless_files_are_removed() {
+        let test = three_segments();
+        let names = test.names();
+        for name in [
+            "leader-epoch-checkpoint.tmp",
+            "00000000000000000000.log.deleted",
+            "00000000000000000000.index.deleted",
+            "00000000000000000002.log.cleaned",
+            "00000000000000000002.timeindex.cleaned",
+            "00000000000000000002.log.swap",
+            "00000000000000000004.index.swap",
+            "00000000000000000077.index",
+            "00000000000000000077.txnindex",
+        ] {
+            put(&test, name, b"leftover");
+        }
+        put(&test, "notes-of-the-operator", b"stay");
+        let test = test.reopened(clean());
+        let mut expected = names;
+        expected.push("notes-of-the-operator".to_owned());
+        assert_eq!(test.names(), expected);
+        assert_eq!(test.batches_from(0).len(), 6);
+    }
+
+    #[test]
+    fn a_finished_replacement_takes_the_place_of_what_it_was_made_from() {
+        let test = three_segments();
+        // Segments 0 and 2 merged into one that still ends at offset 3.
+        let merged = [contents(&test, "00000000000000000000.log"), contents(&test, "00000000000000000002.log")].concat();
+        put(&test, "00000000000000000000.log.swap", &merged);
+        put(&test, "00000000000000000000.index.swap", b"");
+        put(&test, "00000000000000000000.timeindex.swap", b"");
+        let test = test.reopened(clean());
+        assert_eq!(test.base_offsets(), [0, 4, 6]);
+        assert_eq!(test.batches_from(0), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
+        assert!(!test.names().iter().any(|name| name.ends_with(".swap")), "{:?}", test.names());
+        assert!(test.report.notes.iter().any(|note| note.contains(DIR)), "{:?}", test.report);
+    }
+}

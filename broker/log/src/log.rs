@@ -21,6 +21,7 @@ use crate::reader::LogReader;
 use crate::segment::Segment;
 use crate::segment_writer::SegmentWriter;
 use crate::snapshots::Snapshots;
+use crate::txn_index::sync_file;
 use crate::view::ReadView;
 
 /// What the writer publishes for readers.
@@ -278,15 +279,14 @@ impl Log {
         debug_assert!(base_offset >= self.log_end_offset, "a new segment begins behind what is there");
         let sealed = self.active.seal();
         self.health.watch(sealed)?;
-        if self.recovery_point >= base_offset {
-            // Recovery would begin behind this segment, so its indexes must be durable before the next one exists.
-            let synced = self.active.segment().sync(true);
-            self.health.watch_sync(synced)?;
-        }
         // Recovery of the new segment begins with the producers below it.
         self.producers.advance_end_offset(base_offset);
         let snapshot = self.snapshots.write(&*self.disk, &self.dir, &self.producers);
         self.health.watch(snapshot)?;
+        if self.recovery_point >= base_offset {
+            let synced = self.sync_sealed(base_offset);
+            self.health.watch_sync(synced)?;
+        }
         let made = SegmentWriter::create(&self.disk, &self.dir, base_offset, Stage::Live, now_ms);
         let writer = self.health.watch(made)?;
         let mut segments = self.segments.to_vec();
@@ -296,6 +296,16 @@ impl Log {
         self.log_end_offset = base_offset;
         self.unflushed.names += 1;
         Ok(())
+    }
+
+    /// Everything is durable already, so recovery would begin behind the segment just sealed: its indexes and the
+    /// producers at its end must be durable before the next one exists.
+    fn sync_sealed(&self, end_offset: i64) -> Result<(), LogError> {
+        self.active.segment().sync(true)?;
+        for path in self.snapshots.paths(&self.dir, end_offset..=end_offset) {
+            sync_file(&*self.disk, &path)?;
+        }
+        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
     }
 
     /// A part of `segment.jitter.ms` for the active segment: the same each time, different between partitions.

@@ -59,7 +59,7 @@ pub struct Cleanable {
     /// First offset that no pass has seen. Goes into the checkpoint if it is not what was there.
     pub first_dirty_offset: i64,
     /// Base offset of the first segment that must be left alone: the active one, one that is too young, or one that
-    /// holds the last stable offset.
+    /// holds the last stable offset or the recovery point.
     pub first_uncleanable_offset: i64,
     /// Bytes below the first dirty offset.
     pub clean_bytes: u64,
@@ -84,20 +84,30 @@ impl Cleanable {
     }
 }
 
-/// Finds out what of a log can be cleaned. `checkpoint` is where the last pass ended, if it is known.
+/// How far a log has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// [`Log::recovery_point`](crate::Log::recovery_point). Nothing behind it is cleaned: the snapshots that tell of
+    /// its producers are not durable yet.
+    pub recovery_point: i64,
+    /// Where the last pass ended (`cleaner-offset-checkpoint`), if it is known.
+    pub cleaned_to: Option<i64>,
+}
+
+/// Finds out what of a log can be cleaned.
 ///
 /// # Errors
 /// The disk's.
-pub fn inspect(reader: &LogReader, checkpoint: Option<i64>, now_ms: i64) -> Result<Cleanable, LogError> {
+pub fn inspect(reader: &LogReader, progress: Progress, now_ms: i64) -> Result<Cleanable, LogError> {
     let (view, config) = (reader.view(), reader.config());
     // A checkpoint outside the log is from before a truncation or a deletion: everything counts as dirty.
-    let inside = checkpoint.filter(|offset| (view.log_start_offset..=view.log_end_offset).contains(offset));
+    let inside = progress.cleaned_to.filter(|offset| (view.log_start_offset..=view.log_end_offset).contains(offset));
     let first_dirty_offset = inside.unwrap_or(view.log_start_offset);
     let sealed = view.segments.split_last().map_or(&[][..], |(_, sealed)| sealed);
     // Without the active segment, also where an offset lies in it.
     let sealed_from = |offset| sealed.get(floor(&view.segments, offset)..).unwrap_or_default();
     let dirty = sealed_from(first_dirty_offset);
-    let mut limit = view.last_stable_offset.min(view.active_base_offset());
+    let mut limit = view.last_stable_offset.min(view.active_base_offset()).min(progress.recovery_point);
     if config.min_compaction_lag_ms > 0 {
         let too_young = first_younger(dirty, now_ms.saturating_sub(config.min_compaction_lag_ms))?;
         limit = limit.min(too_young.unwrap_or(i64::MAX));

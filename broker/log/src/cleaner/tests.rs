@@ -83,9 +83,15 @@ fn end_transaction(log: &mut Log, producer_id: i64, committed: bool) -> i64 {
     base_offset
 }
 
+/// What can be cleaned, everything being durable.
+fn look(log: &Log, cleaned_to: Option<i64>, now_ms: i64) -> Result<Cleanable, LogError> {
+    let progress = Progress { recovery_point: log.log_end_offset(), cleaned_to };
+    inspect(&log.reader(), progress, now_ms)
+}
+
 /// One whole pass; returns where the next one begins.
 fn clean(log: &mut Log, checkpoint: Option<i64>, now_ms: i64) -> i64 {
-    let cleanable = inspect(&log.reader(), checkpoint, now_ms).unwrap();
+    let cleanable = look(log, checkpoint, now_ms).unwrap();
     let mut map = OffsetMap::new(1 << 20, 0.9, [3, 4]);
     clean_with(log, cleanable, now_ms, &mut map)
 }
@@ -163,18 +169,18 @@ fn the_next_pass_goes_on_where_the_last_one_ended() {
     let checkpoint = clean(&mut log, None, NOW_MS);
     assert_eq!(checkpoint, 2);
     plain(&mut log, &[("b", Some("2"))]);
-    let cleanable = inspect(&log.reader(), Some(checkpoint), NOW_MS).unwrap();
+    let cleanable = look(&log, Some(checkpoint), NOW_MS).unwrap();
     assert_eq!(
         (cleanable.first_dirty_offset, cleanable.cleanable_bytes, cleanable.is_due(0.0)),
         (2, 0, false)
     );
     log.roll(NOW_MS).unwrap();
-    let cleanable = inspect(&log.reader(), Some(checkpoint), NOW_MS).unwrap();
+    let cleanable = look(&log, Some(checkpoint), NOW_MS).unwrap();
     assert!(cleanable.is_due(0.4) && !cleanable.is_due(0.6), "ratio {}", cleanable.ratio());
     assert_eq!(clean(&mut log, Some(checkpoint), NOW_MS), 3);
     assert_eq!(records(&log), "0:a=1 | 2:b=2");
     for outside in [Some(-5), Some(400), None] {
-        assert_eq!(inspect(&log.reader(), outside, NOW_MS).unwrap().first_dirty_offset, 0);
+        assert_eq!(look(&log, outside, NOW_MS).unwrap().first_dirty_offset, 0);
     }
 }
 
@@ -248,21 +254,24 @@ fn nothing_undecided_or_too_young_is_cleaned() {
     log.roll(NOW_MS).unwrap();
     plain(&mut log, &[("a", Some("2"))]);
     log.roll(NOW_MS).unwrap();
-    let cleanable = inspect(&log.reader(), None, NOW_MS).unwrap();
+    let cleanable = look(&log, None, NOW_MS).unwrap();
     assert_eq!(cleanable.first_uncleanable_offset, 1, "the open transaction's segment");
     clean(&mut log, None, NOW_MS);
     assert_eq!(records(&log), "0:a=1 | 1:a=open | 2:a=2");
     end_transaction(&mut log, 1, true);
     let uncleanable = |log: &mut Log, lag_ms, now_ms| {
         log.set_config(Arc::new(LogConfig { min_compaction_lag_ms: lag_ms, ..config() }));
-        inspect(&log.reader(), None, now_ms).unwrap().first_uncleanable_offset
+        look(log, None, now_ms).unwrap().first_uncleanable_offset
     };
     assert_eq!(uncleanable(&mut log, 0, NOW_MS), 3, "up to the active segment");
     assert_eq!(uncleanable(&mut log, 1000, NOW_MS + 999), 0, "all records are younger than the lag");
     assert_eq!(uncleanable(&mut log, 1000, NOW_MS + 1000), 3);
+    let progress = Progress { recovery_point: 2, cleaned_to: None };
+    let cleanable = inspect(&log.reader(), progress, NOW_MS + 1000).unwrap();
+    assert_eq!(cleanable.first_uncleanable_offset, 2, "what is not durable is not cleaned");
     log.set_config(Arc::new(LogConfig { max_compaction_lag_ms: 1000, ..config() }));
-    assert!(!inspect(&log.reader(), None, NOW_MS + 1000).unwrap().overdue);
-    assert!(inspect(&log.reader(), None, NOW_MS + 1001).unwrap().overdue);
+    assert!(!look(&log, None, NOW_MS + 1000).unwrap().overdue);
+    assert!(look(&log, None, NOW_MS + 1001).unwrap().overdue);
 }
 
 #[test]
@@ -277,7 +286,7 @@ fn a_full_map_cleans_as_far_as_it_can() {
     let mut map = OffsetMap::new(3 * 24, 0.9, [0, 0]);
     let (mut checkpoint, mut passes) = (None, 0);
     while checkpoint.is_none_or(|offset| offset < 12) {
-        let cleanable = inspect(&log.reader(), checkpoint, NOW_MS).unwrap();
+        let cleanable = look(&log, checkpoint, NOW_MS).unwrap();
         let end = clean_with(&mut log, cleanable, NOW_MS, &mut map);
         assert!(end > checkpoint.unwrap_or(-1), "no progress from {checkpoint:?}");
         checkpoint = Some(end);
@@ -294,7 +303,7 @@ fn a_stopped_pass_leaves_the_log_and_no_files() {
     plain(&mut log, &[("a", Some("2"))]);
     log.roll(NOW_MS).unwrap();
     let before = disk.files();
-    let cleanable = inspect(&log.reader(), None, NOW_MS).unwrap();
+    let cleanable = look(&log, None, NOW_MS).unwrap();
     for allowed in 0..5 {
         let mut map = OffsetMap::new(1 << 10, 0.9, [0, 0]);
         let mut left = allowed;
@@ -321,7 +330,7 @@ fn copies_of_segments_that_have_gone_are_thrown_away() {
     plain(&mut log, &[("a", Some("2"))]);
     log.roll(NOW_MS).unwrap();
     plain(&mut log, &[("b", Some("1"))]);
-    let cleanable = inspect(&log.reader(), None, NOW_MS).unwrap();
+    let cleanable = look(&log, None, NOW_MS).unwrap();
     let mut map = OffsetMap::new(1 << 10, 0.9, [0, 0]);
     let mut cleaning = Cleaning::begin(&log, cleanable, NOW_MS);
     cleaning.read_keys(&mut map, &mut |_: u64| true).unwrap();
@@ -340,7 +349,7 @@ fn damage_is_named_and_never_copied() {
     log.roll(NOW_MS).unwrap();
     let path = Path::new("/d/t-0/00000000000000000000.log");
     disk.corrupt(path, |bytes| *bytes.last_mut().unwrap() ^= 1).unwrap();
-    let cleanable = inspect(&log.reader(), None, NOW_MS).unwrap();
+    let cleanable = look(&log, None, NOW_MS).unwrap();
     let mut map = OffsetMap::new(1 << 10, 0.9, [0, 0]);
     let error = Cleaning::begin(&log, cleanable, NOW_MS).read_keys(&mut map, &mut |_: u64| true).unwrap_err();
     assert!(matches!(&error, CleaningError::Uncleanable { base_offset: 1, .. }), "{error}");
@@ -364,7 +373,7 @@ fn random_logs_keep_the_latest_value_of_every_key() {
             latest.extend(keys.iter().map(|key| (key.clone(), value.clone())));
             if rng.chance(1, 15) {
                 let mut map = OffsetMap::new(24 * (2 + rng.below(30)), 0.9, [seed, 1]);
-                let cleanable = inspect(&log.reader(), checkpoint, NOW_MS).unwrap();
+                let cleanable = look(&log, checkpoint, NOW_MS).unwrap();
                 checkpoint = Some(clean_with(&mut log, cleanable, NOW_MS, &mut map));
             }
         }

@@ -55,7 +55,7 @@ fn data(rng: &mut SimRng, options: BatchOptions, now_ms: i64, what: String) -> D
     let mut builder = BatchBuilder::new(options);
     for _ in 0..1 + rng.below(4) {
         let key = [b'k', b'0' + rng.below(6) as u8];
-        let len = if rng.chance(1, 8) { 500 + rng.below(2500) } else { rng.below(80) };
+        let len = if rng.chance(1, 8) { 500 + rng.below(1300) } else { rng.below(80) };
         let value: Vec<u8> = (0..len).map(|_| rng.byte()).collect();
         let value = (!rng.chance(1, 10)).then_some(&value[..]);
         let timestamp = now_ms + rng.below(2000) as i64 - 1000;

@@ -67,7 +67,7 @@ fn script(seed: u64, kind: CallKind, failure: Failure, nth: u64) -> Result<bool,
                 return Err(format!("step {number} failed without a cause: {}", trouble.0));
             }
             // No room for a batch: nothing has happened, and writing goes on.
-            Err(_) if world.is_append && failure != Failure::Io && kind != CallKind::Sync => {
+            Err(_) if world.is_append && world.log.as_ref().is_some_and(|log| log.health().is_online()) => {
                 world.note_partial_append();
                 verify::live(&mut world)
                     .map_err(|problem| format!("after step {number} failed: {problem}"))?;
@@ -97,7 +97,7 @@ fn checked(world: &mut World, armed: bool) -> Result<(), String> {
 /// The process ends, or the power fails, and the log is opened again.
 fn restarts(world: &mut World, kind: CallKind) -> Result<(), String> {
     let (before, attempt) = (world.model.clone(), world.attempt.clone());
-    let mut recovery_point = before.recovery_point;
+    let mut recovery_point = before.recovery_point.min(attempt.recovery_point);
     let mut flushed = before.flushed.min(attempt.flushed);
     if let Some(log) = world.log.as_mut().filter(|_| kind == CallKind::Sync) {
         // A caller that tries once more must not be told that all is well.

@@ -93,6 +93,11 @@ fn child_that_fills_the_disk() {
     let mut model = Model::default();
     let error = fill(&mut log, &mut model, &mut rng);
     assert!(matches!(&error, AppendError::Log(error) if error.is_disk_full()), "refused with {error}");
+    assert!(
+        log.health().is_online(),
+        "a full disk is no broken disk: {:?} after {error:?}",
+        log.health().failure()
+    );
     compare(&log, &model);
     for _ in 0..20 {
         let again = fill(&mut log, &mut model, &mut rng);

@@ -86,7 +86,8 @@ impl<'a> Images<'a> {
                 let step = self.step_of(at).0;
                 let what = self.run.points.get(step).map_or("the end", |point| &point.what);
                 panic!(
-                    "{problem}\n  crash {crash:?} during step {step} ({what}), change {at}: {in_flight:?}\n  {}",
+                    "{problem}\n  crash {crash:?} during step {step} ({what}), change {at}: {}\n  {}",
+                    in_flight.map_or_else(|| "none".to_owned(), short),
                     place.reproduce("crash", "every_crash_of_random_scripts_is_recovered")
                 );
             }
@@ -105,7 +106,8 @@ impl<'a> Images<'a> {
         let killed = matches!(crash, Crash::Kill { .. });
         let expected = self.expected(step, before, after, killed);
         let options = OpenOptions {
-            recovery_point: before.recovery_point,
+            // Its checkpoint is lowered before a truncation.
+            recovery_point: after.map_or(before, |after| &after.model).recovery_point.min(before.recovery_point),
             log_start_offset: before.log_start,
             clean_shutdown: false,
             now_ms: 1_800_000_000_000,
@@ -162,12 +164,22 @@ impl<'a> Images<'a> {
                 let depth = Depth { indexes: rng.chance(1, 8), twice: false, goes_on: rng.chance(1, 10) };
                 let disk = SimDisk::from_state(image);
                 recover(&disk, &self.run.config, options, expected, depth, rng).map_err(|problem| {
-                    format!("{problem}\n  after crash {crash:?} in recovery, change {at}: {change:?}")
+                    format!("{problem}\n  after crash {crash:?} in recovery, change {at}: {}", short(change))
                 })?;
             }
             state.apply(change);
         }
         Ok(())
+    }
+}
+
+/// A change without the bytes written.
+fn short(change: &Change) -> String {
+    match change {
+        Change::Write { inode, position, bytes } => {
+            format!("Write {} bytes at {position} of {inode}", bytes.len())
+        }
+        other => format!("{other:?}"),
     }
 }
 

@@ -9,9 +9,10 @@
 //! | `full` | a real disk that fills up |
 //!
 //! The others make it possible: `world` runs random scripts on a log and a `model`, `batches` draws what is appended,
-//! `verify` and `index_files` compare, `reproduce` names failures. Seeds are fixed: a failure is never chance.
+//! `verify`, `index_files` and `compaction` compare, `reproduce` names failures. Seeds are fixed: a failure is never chance.
 
 mod batches;
+mod compaction;
 mod faults;
 mod flips;
 mod full;

@@ -54,10 +54,13 @@ pub(crate) struct Aborted {
     pub(crate) producer_id: i64,
 }
 
-/// The log after some step. `batches` includes those below the log start: they tell what producers may be remembered.
+/// The log after some step. Batches below the log start are included: they tell what may be remembered of producers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
+    /// As they stand in the files: compaction changes them.
     pub(crate) batches: Vec<Arc<StoredBatch>>,
+    /// As they were appended.
+    pub(crate) history: Vec<Arc<StoredBatch>>,
     pub(crate) log_start: i64,
     pub(crate) end: i64,
     pub(crate) high_watermark: i64,
@@ -69,8 +72,8 @@ pub(crate) struct Model {
     /// All of it, from the first batch on.
     pub(crate) producers: ProducerStates,
     pub(crate) aborted: Vec<Aborted>,
-    /// Every batch below this offset may have been compacted.
-    pub(crate) compacted_to: i64,
+    /// Some batches have been compacted.
+    pub(crate) is_compacted: bool,
 }
 
 impl Model {
@@ -84,7 +87,9 @@ impl Model {
             });
         }
         self.end = batch.last_offset + 1;
-        self.batches.push(Arc::new(batch));
+        let batch = Arc::new(batch);
+        self.history.push(Arc::clone(&batch));
+        self.batches.push(batch);
     }
 
     /// The same log cut at `end`, replayed from its first batch.
@@ -95,11 +100,15 @@ impl Model {
             recovery_point: self.recovery_point.min(end),
             flushed: self.flushed.min(end),
             flushed_by: self.flushed_by,
-            compacted_to: self.compacted_to,
+            is_compacted: self.is_compacted,
             ..Self::default()
         };
-        for batch in self.batches.iter().take_while(|batch| batch.last_offset < end) {
+        for batch in self.history.iter().take_while(|batch| batch.last_offset < end) {
             cut.push(StoredBatch::clone(batch));
+        }
+        if self.is_compacted {
+            let kept = self.batches.iter().take_while(|batch| batch.last_offset < end);
+            cut.batches = kept.cloned().collect();
         }
         cut.end = end;
         cut.producers.on_high_watermark(cut.high_watermark);
@@ -124,13 +133,22 @@ impl Model {
         &self.batches[hidden..]
     }
 
-    /// Leader epochs of the batches from `log_start` on.
-    pub(crate) fn epochs(&self, log_start: i64) -> LeaderEpochs {
+    /// Leader epochs of all batches.
+    pub(crate) fn epochs(&self) -> LeaderEpochs {
         let mut epochs = LeaderEpochs::new();
-        for batch in self.visible(log_start).iter().filter(|batch| batch.leader_epoch >= 0) {
-            epochs.assign(batch.leader_epoch, batch.base_offset.max(log_start));
+        for batch in self.history.iter().filter(|batch| batch.leader_epoch >= 0) {
+            epochs.assign(batch.leader_epoch, batch.base_offset);
         }
         epochs
+    }
+
+    /// The same log with other batches from the log start on.
+    pub(crate) fn with_batches(&self, found: Vec<StoredBatch>) -> Self {
+        let hidden = self.batches.len() - self.visible(self.log_start).len();
+        let mut model = Self { is_compacted: true, ..self.clone() };
+        model.batches.truncate(hidden);
+        model.batches.extend(found.into_iter().map(Arc::new));
+        model
     }
 
     /// Aborted transactions that a reader of everything from `log_start` on must know.
@@ -141,11 +159,11 @@ impl Model {
         found
     }
 
-    /// The last stable offset, found by looking at every batch. Markers below `decided` count as committed.
-    pub(crate) fn last_stable_offset(&self, decided: i64) -> i64 {
+    /// The last stable offset, found by looking at every batch.
+    pub(crate) fn last_stable_offset(&self) -> i64 {
         let mut open = std::collections::BTreeMap::new();
         let mut unstable = self.high_watermark;
-        for batch in &self.batches {
+        for batch in &self.history {
             let facts = &batch.facts;
             match facts.kind {
                 BatchKind::Data if facts.is_transactional => {
@@ -153,7 +171,7 @@ impl Model {
                 }
                 BatchKind::EndTransaction(_) => {
                     let first_offset = open.remove(&facts.producer_id);
-                    if batch.base_offset >= self.high_watermark.max(decided) {
+                    if batch.base_offset >= self.high_watermark {
                         unstable = unstable.min(first_offset.unwrap_or(unstable));
                     }
                 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use rkafka_log::disk::mem::{SimDisk, SimRng};
+use rkafka_log::epoch::LeaderEpochs;
 use rkafka_log::producer::{ProducerEntry, ProducerStates};
 use rkafka_log::{Log, LogConfig, OpenOptions, ReadLimits};
 use rkafka_record::DecodeLimits;
 
 use crate::batches::draw;
 use crate::index_files::index_files;
-use crate::model::{Model, StoredBatch, split};
+use crate::model::{Aborted, Model, StoredBatch, split};
 use crate::world::{World, open};
 
 /// What may be found after a crash.
@@ -70,10 +71,9 @@ pub(crate) fn live(world: &mut World) -> Result<(), String> {
     if found != expected {
         return Err(format!("log start, high watermark, log end are {found:?}, expected {expected:?}"));
     }
-    // After a reload, transactions that had ended by then count as decided, also if their marker is not committed.
-    let stable = model.last_stable_offset(i64::MIN)..=model.last_stable_offset(world.reloaded_at);
-    if !stable.contains(&view.last_stable_offset) {
-        return Err(format!("last stable offset is {}, expected {stable:?}", view.last_stable_offset));
+    let (found, expected) = (view.last_stable_offset, model.last_stable_offset());
+    if found != expected {
+        return Err(format!("last stable offset is {found}, expected {expected}"));
     }
     if world.rng.chance(1, 4) {
         let found = read_all(log)?;
@@ -118,8 +118,7 @@ pub(crate) fn recover(
     {
         return Err(format!("log start offset {log_start} was never asked for"));
     }
-    let model = choose(&first, expected)?.cut(end);
-    memory(&log, &model)?;
+    let model = choose(&log, &first, expected)?;
     if depth.indexes {
         look_ups(&log, &model, rng)?;
         index_files(disk)?;
@@ -140,21 +139,28 @@ pub(crate) fn recover(
 
 pub(crate) fn fingerprint(log: &Log) -> Result<Recovered, String> {
     let (view, batches) = (log.view(), read_all(log)?);
-    let epochs = view.epochs.entries().iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
+    // One that begins at the log end has no batches: whether it is remembered does not matter.
+    let epochs = view.epochs.entries().iter().filter(|entry| entry.start_offset < view.log_end_offset);
+    let epochs = epochs.map(|entry| (entry.epoch, entry.start_offset)).collect();
     let producers = log.producers().encode_snapshot();
     Ok(Recovered { log_start: view.log_start_offset, end: view.log_end_offset, batches, epochs, producers })
 }
 
-/// The moment whose log, cut somewhere, was found.
-fn choose<'a>(found: &Recovered, expected: &Expected<'a>) -> Result<&'a Model, String> {
+/// The moment whose log, cut where the one found ends, is the one found.
+fn choose(log: &Log, found: &Recovered, expected: &Expected<'_>) -> Result<Model, String> {
     if found.end < expected.least_end {
         let (end, least) = (found.end, expected.least_end);
         return Err(format!("the log ends at {end}, but everything below {least} was promised"));
     }
     let mut problem = None;
-    for model in expected.candidates.iter().rev() {
-        match is_cut_of(found, model) {
-            Ok(()) => return Ok(model),
+    for candidate in expected.candidates.iter().rev() {
+        let compared = is_cut_of(found, candidate).and_then(|()| {
+            let mut model = candidate.cut(found.end);
+            model.log_start = expected.log_start_max.min(found.end);
+            memory(log, &model).map(|()| model)
+        });
+        match compared {
+            Ok(model) => return Ok(model),
             Err(reason) => problem.get_or_insert(reason),
         };
     }
@@ -176,10 +182,20 @@ pub(crate) fn is_cut_of(found: &Recovered, model: &Model) -> Result<(), String> 
 pub(crate) fn memory(log: &Log, model: &Model) -> Result<(), String> {
     let view = log.view();
     let (log_start, end) = (view.log_start_offset, view.log_end_offset);
-    let inside = |entries: &[rkafka_log::epoch::EpochEntry]| -> Vec<_> {
-        entries.iter().filter(|entry| entry.start_offset < end).map(|e| (e.epoch, e.start_offset)).collect()
+    // Where the first one begins is not told by the batches: they may begin behind the log start, and a higher log
+    // start may have been asked for and not confirmed.
+    let first = model.visible(log_start).first().map_or(end, |first| first.base_offset);
+    let floor = model.log_start.max(log_start).max(first);
+    let inside = |epochs: &LeaderEpochs| -> Vec<_> {
+        let mut epochs = epochs.clone();
+        epochs.truncate_from_start(floor);
+        epochs.truncate_from_end(end);
+        // A leader that wrote nothing may be remembered or not.
+        let wrote = |epoch| model.history.iter().any(|batch| batch.leader_epoch == epoch);
+        let entries = epochs.entries().iter().filter(|entry| wrote(entry.epoch));
+        entries.map(|entry| (entry.epoch, entry.start_offset)).collect()
     };
-    let (found, expected) = (inside(view.epochs.entries()), inside(model.epochs(log_start).entries()));
+    let (found, expected) = (inside(&view.epochs), inside(&model.epochs()));
     if found != expected {
         return Err(format!("leader epochs are {found:?}, expected {expected:?}"));
     }
@@ -191,7 +207,7 @@ fn producers(found: &ProducerStates, model: &Model, log_start: i64) -> Result<()
     let first_seen = |id| model.visible(log_start).iter().find(|batch| batch.facts.producer_id == id);
     for expected in model.producers.iter() {
         match found.get(expected.producer_id) {
-            Some(found) if is_same_producer(found, expected, log_start) => {}
+            Some(found) if is_same_producer(found, expected, model, log_start) => {}
             // Its batches are deleted; whether it is remembered depends on what a snapshot kept.
             None if first_seen(expected.producer_id).is_none() => {}
             found => return Err(format!("producer is {found:?}, expected {expected:?}")),
@@ -203,20 +219,29 @@ fn producers(found: &ProducerStates, model: &Model, log_start: i64) -> Result<()
     }
 }
 
-/// Older batches of the window may be forgotten, and so may be what was deleted from the start of the log.
-fn is_same_producer(found: &ProducerEntry, expected: &ProducerEntry, log_start: i64) -> bool {
+/// Older batches of the window may be forgotten, and so may be what was deleted from the start of the log; of
+/// compacted batches only the last one of each producer tells.
+fn is_same_producer(found: &ProducerEntry, expected: &ProducerEntry, model: &Model, log_start: i64) -> bool {
     let places = |entry: &ProducerEntry| -> Vec<_> {
         entry.batches().iter().map(|batch| (batch.first_sequence(), batch.last_offset)).collect()
+    };
+    let window_is_same = if model.is_compacted {
+        places(found).iter().all(|place| places(expected).contains(place))
+    } else {
+        places(expected).ends_with(&places(found))
     };
     let last_is_there = expected.last_batch().is_none_or(|last| last.last_offset < log_start)
         || found.last_batch().map(|batch| batch.last_offset)
             == expected.last_batch().map(|batch| batch.last_offset);
     let transaction_is_same = found.transaction_first_offset == expected.transaction_first_offset
         || expected.transaction_first_offset.is_some_and(|offset| offset < log_start);
+    // Its last marker may be deleted, or compacted away.
+    let coordinator_is_same = found.coordinator_epoch == expected.coordinator_epoch
+        || (found.coordinator_epoch == -1 && (model.is_compacted || log_start > 0));
     found.producer_epoch == expected.producer_epoch
-        && found.coordinator_epoch == expected.coordinator_epoch
-        && found.last_timestamp == expected.last_timestamp
-        && places(expected).ends_with(&places(found))
+        && coordinator_is_same
+        && (found.last_timestamp == expected.last_timestamp || model.is_compacted)
+        && window_is_same
         && last_is_there
         && transaction_is_same
 }
@@ -226,27 +251,26 @@ fn aborted(log: &Log, model: &Model, log_start: i64, end: i64) -> Result<(), Str
     let mut found: Vec<_> =
         found.iter().map(|txn| (txn.first_offset.max(log_start), txn.producer_id)).collect();
     found.sort_unstable();
-    let has_data = |id, first_offset: i64, marker_offset: i64| {
-        let mut inside = model.visible(log_start.max(first_offset)).iter();
-        inside.any(|batch| batch.facts.producer_id == id && batch.base_offset < marker_offset)
+    // Where it is seen to begin if what came before is deleted; `None` if nothing of it is left.
+    let first_left = |txn: &Aborted| {
+        let mut inside = model.visible(log_start.max(txn.first_offset)).iter();
+        let is_part = |batch: &&Arc<StoredBatch>| {
+            batch.facts.producer_id == txn.producer_id && batch.base_offset < txn.marker_offset
+        };
+        inside.find(is_part).map(|batch| batch.base_offset.max(log_start))
     };
-    let mut rest = found.iter();
+    let mut rest = found.clone();
     for txn in model.aborted_since(log_start) {
-        let expected = (txn.first_offset.max(log_start), txn.producer_id);
-        let is_found = rest.clone().any(|found| *found == expected);
-        if is_found {
-            rest.find(|found| **found == expected);
-        } else if has_data(txn.producer_id, txn.first_offset, txn.marker_offset) {
+        let left = first_left(&txn);
+        let begin = txn.first_offset.max(log_start)..=left.unwrap_or(txn.marker_offset);
+        let is_it = |found: &(i64, i64)| found.1 == txn.producer_id && begin.contains(&found.0);
+        if let Some(index) = rest.iter().position(is_it) {
+            rest.swap_remove(index);
+        } else if left.is_some() {
             return Err(format!("aborted transactions are {found:?}, {txn:?} is missing"));
         }
     }
-    let known = |found: &&(i64, i64)| {
-        model
-            .aborted_since(log_start)
-            .iter()
-            .any(|t| (t.first_offset.max(log_start), t.producer_id) == **found)
-    };
-    match found.iter().find(|found| !known(found)) {
+    match rest.first() {
         Some(unknown) => Err(format!("transaction {unknown:?} was not aborted")),
         None => Ok(()),
     }
@@ -284,7 +308,7 @@ fn look_ups(log: &Log, model: &Model, rng: &mut SimRng) -> Result<(), String> {
 }
 
 fn first_at(batches: &[Arc<StoredBatch>], log_start: i64, wanted: i64) -> Option<(i64, i64, i32)> {
-    for batch in batches.iter().filter(|batch| batch.max_timestamp >= wanted && !batch.parse().is_control()) {
+    for batch in batches.iter().filter(|batch| batch.max_timestamp >= wanted) {
         let decoded = batch.parse().decode(DecodeLimits::default()).expect("built by the test");
         let mut records = decoded.records().map(|record| record.expect("built by the test"));
         if let Some(record) = records.find(|r| r.timestamp >= wanted && r.offset >= log_start) {
@@ -303,6 +327,8 @@ fn goes_on(
     mut model: Model,
 ) -> Result<(), String> {
     let mut rng = SimRng::new(model.end as u64);
+    // What is deleted from the start of the log may be forgotten.
+    model.producers = log.producers().clone();
     for _ in 0..3 {
         let base_offset = log.view().log_end_offset;
         let draft = draw(&mut rng, log.producers(), base_offset, 1_000_000, options.now_ms);

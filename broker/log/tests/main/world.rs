@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rkafka_log::cleaner::{self, Cleaning, CleaningError, OffsetMap, Progress};
 use rkafka_log::disk::Disk;
 use rkafka_log::disk::mem::{Change, DiskState, SimDisk, SimRng};
 use rkafka_log::producer::{AppendOrigin, Check, ProducerError};
@@ -11,6 +12,7 @@ use rkafka_log::{AppendContext, AppendError, DeferredDeletion, Log, LogConfig, L
 use rkafka_record::BatchRef;
 
 use crate::batches::{Draft, draw};
+use crate::compaction;
 use crate::model::{Model, StoredBatch};
 use crate::verify;
 
@@ -47,6 +49,12 @@ impl From<AppendError> for Trouble {
     }
 }
 
+impl From<CleaningError> for Trouble {
+    fn from(error: CleaningError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 impl From<LogError> for Trouble {
     fn from(error: LogError) -> Self {
         Self(error.to_string())
@@ -68,11 +76,12 @@ pub(crate) struct World {
     /// The step in progress is an append: an error must leave the log as it was.
     pub(crate) is_append: bool,
     pub(crate) resets: bool,
-    /// Log end when producers were last built from snapshot and batches.
-    pub(crate) reloaded_at: i64,
     leader_epoch: i32,
     is_leader: bool,
     steps: usize,
+    /// A compaction pass under way; its groups are swapped in between other steps.
+    cleaning: Option<(Cleaning, OffsetMap, i64)>,
+    cleaner_checkpoint: Option<i64>,
 }
 
 /// An empty disk with the partition's directory.
@@ -88,9 +97,12 @@ pub(crate) fn new_disk() -> SimDisk {
 /// Small segments and indexes, so that a short script rolls often.
 fn config_of(rng: &mut SimRng) -> LogConfig {
     LogConfig {
-        segment_bytes: 3000 + rng.below(12_000) as u64,
+        segment_bytes: 8000 + rng.below(8000) as u64,
         segment_index_bytes: 96 + 12 * rng.below(100) as u64,
         index_interval_bytes: [0, 200, 1000][rng.below(3)],
+        retention_ms: -1,
+        retention_bytes: if rng.chance(1, 2) { 30_000 } else { -1 },
+        delete_retention_ms: 2000,
         producer_id_expiration_ms: i64::MAX,
         timestamp_after_max_ms: i64::MAX,
         ..LogConfig::default()
@@ -117,8 +129,9 @@ impl World {
             is_append: false,
             leader_epoch: 0,
             is_leader: true,
+            cleaning: None,
+            cleaner_checkpoint: None,
             resets: false,
-            reloaded_at: i64::MIN,
             steps: 0,
         }
     }
@@ -169,22 +182,27 @@ impl World {
             return self.reopen(false);
         }
         let what = match self.rng.below(100) {
-            0..58 if self.is_leader => self.append_as_leader()?,
-            0..58 => self.append_as_follower()?,
-            58..63 => self.retry()?,
-            63..75 => self.raise_high_watermark(),
-            75..80 => self.flush(number)?,
-            80..84 => self.roll()?,
-            84..88 => self.truncate()?,
-            88..93 => self.advance_log_start()?,
-            93..94 => self.truncate_fully()?,
-            94..97 => self.change_role()?,
+            0..48 if self.is_leader => self.append_as_leader()?,
+            0..48 => self.append_as_follower()?,
+            48..52 => self.retry()?,
+            52..64 => self.raise_high_watermark(),
+            64..69 => self.flush(number)?,
+            69..74 => self.roll()?,
+            74..78 => self.truncate()?,
+            78..82 => self.advance_log_start()?,
+            82..83 => self.truncate_fully()?,
+            83..86 => self.change_role()?,
+            86..89 => self.apply_retention()?,
+            89..97 => self.compact()?,
             _ => {
                 self.close(number)?;
                 self.reopen(true)?
             }
         };
         self.model.recovery_point = self.log().recovery_point();
+        if std::env::var_os("RKAFKA_LOG_TRACE").is_some() {
+            eprintln!("step {number}: {what}; log end {}", self.model.end);
+        }
         Ok(what)
     }
 
@@ -192,7 +210,7 @@ impl World {
         let log = open(&self.disk, &self.config, self.options(clean))?;
         // Checkpointed by the broker, not by the log.
         self.log = Some(log);
-        self.reloaded_at = self.model.end;
+        self.cleaning = None;
         let high_watermark = self.model.high_watermark;
         self.log().update_high_watermark(high_watermark);
         self.model.producers.on_high_watermark(high_watermark);
@@ -296,7 +314,7 @@ impl World {
 
     fn raise_high_watermark(&mut self) -> String {
         let room = (self.model.end - self.model.high_watermark) as usize;
-        let offset = self.model.high_watermark + self.rng.below(room + 1) as i64;
+        let offset = self.model.high_watermark + [room, self.rng.below(room + 1)][self.rng.below(2)] as i64;
         let moved = self.log().update_high_watermark(offset);
         assert!(
             moved || offset == self.model.high_watermark,
@@ -334,7 +352,6 @@ impl World {
         let removed = self.log().truncate_to(at)?;
         self.remove(removed)?;
         self.model = self.attempt.clone();
-        self.reloaded_at = at;
         self.is_leader = false;
         self.leader_epoch += 1;
         Ok(format!("truncate to {at}"))
@@ -362,12 +379,59 @@ impl World {
         self.attempt = Model { flushed_by, flushed: 0, ..Model::empty_at(offset) };
         self.resets = true;
         let removed = self.log().truncate_fully(offset)?;
-        self.reloaded_at = i64::MIN;
         self.remove(removed)?;
         self.model = self.attempt.clone();
         self.is_leader = false;
         self.leader_epoch += 1;
         Ok(format!("start anew at {offset}"))
+    }
+
+    fn apply_retention(&mut self) -> Result<String, Trouble> {
+        let now_ms = self.now_ms;
+        self.attempt.log_start = self.model.high_watermark;
+        let removed = self.log().apply_retention(now_ms)?;
+        let (view, old) = (self.log().view(), self.model.log_start);
+        assert!(
+            (old..=self.model.high_watermark).contains(&view.log_start_offset),
+            "log start {}",
+            view.log_start_offset
+        );
+        self.model.log_start = view.log_start_offset;
+        self.remove(removed)?;
+        Ok(format!("retention, log start {old} to {}", self.model.log_start))
+    }
+
+    /// Begins a pass, or swaps in the next group of the one under way.
+    fn compact(&mut self) -> Result<String, Trouble> {
+        let now_ms = self.now_ms;
+        let Some((mut cleaning, map, end)) = self.cleaning.take() else {
+            let (reader, recovery_point) = (self.log().reader(), self.log().recovery_point());
+            let progress = Progress { recovery_point, cleaned_to: self.cleaner_checkpoint };
+            let cleanable = cleaner::inspect(&reader, progress, now_ms)?;
+            let mut cleaning = Cleaning::begin(self.log(), cleanable, now_ms);
+            let mut map = OffsetMap::new(24 * (2 + self.rng.below(20)), 0.9, [7, 7]);
+            let end = cleaning.read_keys(&mut map, &mut |_: u64| true)?;
+            self.cleaning = Some((cleaning, map, end));
+            return Ok(format!("begin to compact {cleanable:?}"));
+        };
+        let Some(group) = cleaning.next_group(&map, &mut |_: u64| true)? else {
+            self.cleaner_checkpoint = Some(end);
+            return Ok(format!("compacted up to {end}"));
+        };
+        let segments = group.segments();
+        let swapped = group.swap_into(self.log())?;
+        self.cleaning = Some((cleaning, map, end));
+        let Some(removed) = swapped else {
+            self.cleaning = None;
+            return Ok("compaction met a changed log".to_owned());
+        };
+        let found =
+            verify::read_all(self.log()).unwrap_or_else(|problem| panic!("after compaction: {problem}"));
+        compaction::check(&self.model, &found, end, now_ms)
+            .unwrap_or_else(|problem| panic!("compaction: {problem}"));
+        self.model = self.model.with_batches(found);
+        self.remove(removed)?;
+        Ok(format!("compacted {segments:?} segments"))
     }
 
     fn change_role(&mut self) -> Result<String, Trouble> {
