@@ -54,3 +54,61 @@ impl Log {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::BatchOptions;
+
+    use crate::config::LogConfig;
+    use crate::disk::mem::CallKind;
+    use crate::testing::{NOW_MS, TestLog, batch, config, from_producer};
+
+    #[test]
+    fn after_an_orderly_stop_nothing_is_scanned_and_everything_is_known() {
+        let mut test = TestLog::new(LogConfig { segment_bytes: 3000, index_interval_bytes: 200, ..config() });
+        for number in 0..40 {
+            test.append(&batch(from_producer(number % 3, number as i32 / 3, false), &[(NOW_MS, None, &"v".repeat(100))]));
+        }
+        let (producers, spans) = (test.log.producers().encode_snapshot(), test.batches_from(0));
+        let mut test = test.restarted();
+        assert_eq!(test.report, crate::RecoveryReport::default());
+        assert_eq!(test.log.producers().encode_snapshot(), producers);
+        assert_eq!((test.batches_from(0), test.log.log_end_offset()), (spans, 40));
+        assert_eq!(test.log.recovery_point(), 40);
+        test.append_plain(40, 100);
+        let test = test.restarted();
+        assert_eq!(test.batches_from(0).len(), 80);
+    }
+
+    #[test]
+    fn files_are_left_without_spare_space() {
+        let mut test = TestLog::new(LogConfig { index_interval_bytes: 200, ..config() });
+        test.append_plain(40, 100);
+        let size = test.log.view().size_bytes();
+        let disk = test.disk.clone();
+        let path = |name: &str| std::path::Path::new(crate::testing::DIR).join(name);
+        test.log.close().expect("closes");
+        let size_of = |name: &str| disk.contents(&path(name)).expect("there").len() as u64;
+        assert_eq!(size_of("00000000000000000000.log"), size);
+        let (index, times) = (size_of("00000000000000000000.index"), size_of("00000000000000000000.timeindex"));
+        assert!((1..320).contains(&index) && index % 8 == 0, "{index}");
+        // Each index entry came with a time entry, and the last batch's time was added.
+        assert_eq!(times / 12, index / 8 + 1);
+    }
+
+    #[test]
+    fn a_log_that_was_not_touched_costs_next_to_nothing() {
+        let mut test = TestLog::new(config());
+        test.append(&batch(BatchOptions::default(), &[(NOW_MS, None, "value")]));
+        let disk = test.disk.clone();
+        let test = test.restarted();
+        let calls = |kind| disk.calls(kind);
+        let before = CallKind::ALL.map(calls);
+        let test = test.restarted();
+        let spent: Vec<_> = CallKind::ALL.iter().zip(before).map(|(kind, before)| (*kind, calls(*kind) - before)).collect();
+        let total: u64 = spent.iter().map(|(_, calls)| calls).sum();
+        assert!(total <= 12, "{spent:?}");
+        assert!(spent.contains(&(CallKind::Write, 0)), "{spent:?}");
+        drop(test);
+    }
+}

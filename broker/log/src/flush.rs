@@ -173,3 +173,81 @@ impl Log {
         self.segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::LogConfig;
+    use crate::disk::mem::{CallKind, Crash, Failure};
+    use crate::testing::{NOW_MS, TestLog, config, options};
+    use crate::{LogError, OpenOptions};
+
+    fn after_power_cut(test: TestLog) -> TestLog {
+        test.disk.crash(Crash::PowerCutAll, 1);
+        let recovery_point = test.log.recovery_point();
+        test.reopened(OpenOptions { recovery_point, ..options() })
+    }
+
+    #[test]
+    fn what_was_flushed_survives_a_power_cut_and_the_rest_need_not() {
+        let mut test = TestLog::new(LogConfig { segment_bytes: 500, ..config() });
+        test.append_plain(10, 100);
+        test.log.flush().expect("flushes");
+        assert_eq!(test.log.recovery_point(), 10);
+        test.append_plain(5, 100);
+        assert_eq!(test.log.recovery_point(), 10);
+        let test = after_power_cut(test);
+        assert_eq!(test.log.log_end_offset(), 10);
+        assert_eq!(test.batches_from(0).len(), 10);
+    }
+
+    #[test]
+    fn flush_messages_makes_appends_durable_before_they_return() {
+        let mut test = TestLog::new(LogConfig { flush_messages: 3, ..config() });
+        test.append_plain(2, 100);
+        assert_eq!(test.log.recovery_point(), 0);
+        test.append_plain(3, 100);
+        assert_eq!(test.log.recovery_point(), 3);
+        assert_eq!(after_power_cut(test).log.log_end_offset(), 3);
+    }
+
+    #[test]
+    fn a_flush_is_due_by_time_only_if_there_is_something_to_flush() {
+        let mut test = TestLog::new(LogConfig { flush_ms: 1000, ..config() });
+        assert!(!test.log.flush_due(NOW_MS + 5000));
+        test.append_plain(1, 10);
+        assert!(!test.log.flush_due(NOW_MS + 999));
+        assert!(test.log.flush_due(NOW_MS + 1000));
+        let job = test.log.prepare_flush(i64::MAX).expect("something to sync");
+        let flushed = job.run().expect("synced");
+        assert_eq!(test.log.complete_flush(flushed, NOW_MS + 1000), 1);
+        assert!(!test.log.flush_due(NOW_MS + 5000));
+        assert!(test.log.prepare_flush(i64::MAX).is_none(), "nothing is left to sync");
+    }
+
+    #[test]
+    fn a_background_flush_covers_what_was_there_when_it_began() {
+        let mut test = TestLog::new(config());
+        test.append_plain(3, 10);
+        let job = test.log.prepare_flush(2).expect("something to sync");
+        test.append_plain(3, 10);
+        let flushed = job.run().expect("synced");
+        assert_eq!(test.log.complete_flush(flushed, NOW_MS), 2);
+        let job = test.log.prepare_flush(i64::MAX).expect("something to sync");
+        let _ = test.log.truncate_to(4).expect("truncates");
+        test.append_plain(4, 10);
+        let flushed = job.run().expect("synced");
+        assert_eq!(test.log.complete_flush(flushed, NOW_MS), 2, "it knew nothing of what came after the truncation");
+    }
+
+    #[test]
+    fn a_failed_sync_takes_the_directory_offline_and_is_not_tried_again() {
+        let mut test = TestLog::new(config());
+        test.append_plain(3, 10);
+        test.disk.fail_nth(CallKind::Sync, 1, Failure::NoSpace);
+        assert!(test.log.flush().is_err());
+        let syncs = test.disk.calls(CallKind::Sync);
+        assert!(matches!(test.log.flush(), Err(LogError::Offline { .. })));
+        assert_eq!((test.disk.calls(CallKind::Sync), test.log.recovery_point()), (syncs, 0));
+        assert_eq!(test.batches_from(0).len(), 3, "reads go on");
+    }
+}

@@ -151,11 +151,6 @@ impl OffsetIndex {
     pub(crate) fn set_path(&self, path: PathBuf) {
         self.write().set_path(path);
     }
-
-    /// All entries, for checks.
-    pub(crate) fn entries(&self) -> Vec<OffsetPosition> {
-        self.read().entries().iter().map(|entry| decode(self.base_offset, entry)).collect()
-    }
 }
 
 #[cfg(test)]

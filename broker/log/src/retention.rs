@@ -129,3 +129,117 @@ impl Log {
         self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::BatchOptions;
+
+    use crate::config::{CleanupPolicy, LogConfig};
+    use crate::testing::{NOW_MS, TestLog, batch, config};
+
+    /// Segments of one batch each with these timestamps; the last one is active.
+    fn segments_at(times: &[i64], config: LogConfig) -> TestLog {
+        let mut test = TestLog::new(config);
+        for (number, time) in times.iter().enumerate() {
+            if number > 0 {
+                test.log.roll(NOW_MS).expect("rolls");
+            }
+            test.append(&batch(BatchOptions::default(), &[(*time, Some("k"), "value"), (*time - 5, Some("k"), "older")]));
+        }
+        test
+    }
+
+    fn retain(test: &mut TestLog, now_ms: i64) -> Vec<i64> {
+        let deletion = test.log.apply_retention(now_ms).expect("deletes");
+        assert!(deletion.files().iter().all(|path| path.to_string_lossy().ends_with(".deleted")));
+        deletion.run(&test.disk).expect("removes");
+        test.log.check_invariants();
+        assert_eq!(test.log.view().log_start_offset, test.log.log_start_offset());
+        assert!(!test.names().iter().any(|name| name.ends_with(".deleted")), "{:?}", test.names());
+        test.base_offsets()
+    }
+
+    fn by_time(retention_ms: i64) -> LogConfig {
+        LogConfig { retention_ms, ..config() }
+    }
+
+    #[test]
+    fn segments_go_when_their_newest_record_is_too_old() {
+        let mut test = segments_at(&[100, 200, 300], by_time(1000));
+        assert_eq!(retain(&mut test, 1100), [0, 2, 4]);
+        assert_eq!(retain(&mut test, 1101), [2, 4]);
+        let mut test = test.restarted();
+        assert_eq!(test.log.log_start_offset(), 2);
+        assert_eq!(retain(&mut test, 1201), [2, 4], "nothing is known to be committed");
+        test.log.update_high_watermark(6);
+        assert_eq!(retain(&mut test, 1200), [2, 4]);
+        assert_eq!(retain(&mut test, 1201), [4]);
+    }
+
+    #[test]
+    fn the_active_segment_is_rolled_and_goes_too() {
+        let mut test = segments_at(&[100, 200], by_time(1000));
+        assert_eq!(retain(&mut test, 5000), [4]);
+        assert_eq!((test.log.log_start_offset(), test.log.log_end_offset()), (4, 4));
+        assert_eq!(retain(&mut test, 9000), [4], "an empty one stays");
+        let test = test.reopened(crate::testing::options());
+        assert_eq!((test.log.log_start_offset(), test.log.log_end_offset()), (4, 4));
+    }
+
+    #[test]
+    fn a_record_dated_into_the_future_keeps_its_segment_and_those_behind() {
+        let config = LogConfig { timestamp_after_max_ms: i64::MAX, ..by_time(1000) };
+        let mut test = segments_at(&[100, i64::MAX / 2, 300], config);
+        assert_eq!(retain(&mut test, 50_000), [2, 4]);
+    }
+
+    #[test]
+    fn without_timestamps_the_files_age_counts() {
+        let mut test = segments_at(&[-1, -1], by_time(1000));
+        assert_eq!(retain(&mut test, NOW_MS + 1000), [0, 2]);
+        assert_eq!(retain(&mut test, NOW_MS + 1001), [4]);
+    }
+
+    #[test]
+    fn the_oldest_go_while_the_rest_is_large_enough() {
+        let test = segments_at(&[1, 2, 3, 4], config());
+        let size = test.log.view().size_bytes() / 4;
+        for (limit, expected) in [
+            (4 * size, vec![0, 2, 4, 6]),
+            (3 * size + 1, vec![0, 2, 4, 6]),
+            (3 * size, vec![2, 4, 6]),
+            (size, vec![6]),
+            (0, vec![8]),
+        ] {
+            let retention_bytes = i64::try_from(limit).expect("small");
+            let mut test = segments_at(&[1, 2, 3, 4], LogConfig { retention_bytes, retention_ms: -1, ..config() });
+            assert_eq!(retain(&mut test, NOW_MS), expected, "{limit}");
+        }
+    }
+
+    #[test]
+    fn nothing_above_the_high_watermark_goes() {
+        let mut test = TestLog::new(by_time(1000));
+        for (base_offset, time) in [(0, 1), (1, 2), (2, 3)] {
+            test.log.roll(NOW_MS).expect("rolls");
+            let options = BatchOptions { base_offset, partition_leader_epoch: 0, ..BatchOptions::default() };
+            test.log.append_follower(&batch(options, &[(time, None, "value")]), NOW_MS).expect("appends");
+        }
+        assert_eq!(retain(&mut test, NOW_MS), [0, 1, 2]);
+        test.log.update_high_watermark(2);
+        assert_eq!(retain(&mut test, NOW_MS), [2]);
+    }
+
+    #[test]
+    fn below_the_log_start_segments_go_whatever_the_policy() {
+        let policy = CleanupPolicy { compact: true, delete: false };
+        let mut test = segments_at(&[1, 2, 3], LogConfig { cleanup_policy: policy, retention_ms: 0, ..config() });
+        assert_eq!(retain(&mut test, NOW_MS), [0, 2, 4]);
+        assert!(test.log.advance_log_start(3).expect("moves"));
+        assert_eq!(retain(&mut test, NOW_MS), [2, 4]);
+        assert!(!test.log.advance_log_start(3).expect("there already"));
+        assert_eq!(test.batches_from(3), [(2, 3), (4, 5)]);
+        assert!(test.log.advance_log_start(100).expect("moves"));
+        assert_eq!((test.log.log_start_offset(), retain(&mut test, NOW_MS)), (6, vec![4]));
+    }
+}

@@ -42,6 +42,7 @@ impl TestLog {
     pub(crate) fn new(config: LogConfig) -> Self {
         let disk = SimDisk::new();
         disk.create_dir(Path::new("/d")).expect("fine");
+        disk.sync_dir(Path::new("/")).expect("fine");
         Self::open(disk, config, options())
     }
 

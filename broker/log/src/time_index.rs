@@ -153,11 +153,6 @@ impl TimeIndex {
     pub(crate) fn set_path(&self, path: PathBuf) {
         self.write().set_path(path);
     }
-
-    /// All entries, for checks.
-    pub(crate) fn entries(&self) -> Vec<LargestTimestamp> {
-        self.read().entries().iter().map(|entry| decode(self.base_offset, entry)).collect()
-    }
 }
 
 #[cfg(test)]

@@ -165,3 +165,134 @@ impl Log {
         DeferredDeletion::new(files, self.config.file_delete_delay_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::BatchOptions;
+
+    use crate::config::LogConfig;
+    use crate::testing::{NOW_MS, TestLog, batch, config, from_producer, options};
+
+    /// Batches 0-2, 3-5, … of epochs 1, 2, …, two to a segment, by an idempotent producer.
+    fn six_batches() -> TestLog {
+        let mut test = TestLog::new(LogConfig { index_interval_bytes: 0, ..config() });
+        for number in 0..6 {
+            if number > 0 && number % 2 == 0 {
+                test.log.roll(NOW_MS).expect("rolls");
+            }
+            let options = BatchOptions {
+                base_offset: 3 * number,
+                partition_leader_epoch: number as i32 + 1,
+                ..from_producer(5, 3 * number as i32, false)
+            };
+            let records = [(NOW_MS + number, None, "value"); 3];
+            test.log.append_follower(&batch(options, &records), NOW_MS).expect("appends");
+        }
+        assert_eq!(test.base_offsets(), [0, 6, 12]);
+        test
+    }
+
+    /// What is left after truncating to `offset`, at once and after a kill.
+    fn check(offset: i64, end: i64, segments: &[i64]) {
+        let mut test = six_batches();
+        let deletion = test.log.truncate_to(offset).expect("truncates");
+        let state = |test: &TestLog| {
+            test.log.check_invariants();
+            let sequence = test.log.producers().get(5).map(|entry| entry.last_sequence());
+            let epoch = test.log.epochs().latest_epoch();
+            (test.log.log_end_offset(), test.base_offsets(), test.batches_from(0).len() as i64, sequence, epoch)
+        };
+        let last_epoch = (end > 0).then(|| (end as i32 + 2) / 3);
+        let expected = (end, segments.to_vec(), end / 3, (end > 0).then(|| end as i32 - 1), last_epoch);
+        assert_eq!(state(&test), expected, "to {offset}");
+        deletion.run(&test.disk).expect("removes");
+        let recovered = test.reopened(options());
+        assert_eq!(state(&recovered), expected, "to {offset}, then killed");
+        assert_eq!(recovered.report.bytes_truncated, 0);
+    }
+
+    #[test]
+    fn batches_from_the_offset_on_are_gone_with_all_that_they_left() {
+        check(18, 18, &[0, 6, 12]);
+        check(15, 15, &[0, 6, 12]);
+        check(12, 12, &[0, 6, 12]);
+        check(9, 9, &[0, 6]);
+        check(6, 6, &[0, 6]);
+        check(3, 3, &[0]);
+        check(0, 0, &[0]);
+    }
+
+    #[test]
+    fn a_batch_that_spans_the_offset_goes_as_a_whole() {
+        check(17, 15, &[0, 6, 12]);
+        check(13, 12, &[0, 6, 12]);
+        check(4, 3, &[0]);
+        check(1, 0, &[0]);
+    }
+
+    #[test]
+    fn truncated_records_never_come_back() {
+        let mut test = six_batches();
+        let _ = test.log.truncate_to(6).expect("truncates");
+        test.append(&batch(BatchOptions::default(), &[(NOW_MS, None, "new")]));
+        let test = test.reopened(options());
+        assert_eq!(test.batches_from(0), [(0, 2), (3, 5), (6, 6)]);
+        let entries: Vec<_> = test.log.epochs().entries().iter().map(|e| (e.epoch, e.start_offset)).collect();
+        assert_eq!(entries, [(1, 0), (2, 3)], "the leader's epoch was not newer");
+    }
+
+    #[test]
+    fn a_mapped_segment_is_truncated_by_a_copy_and_readers_keep_the_old_bytes() {
+        let mut test = six_batches();
+        let limits = crate::ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
+        let held = test.log.reader().read(12, limits).expect("reads").slice.expect("batches");
+        let bytes = held.bytes().expect("maps");
+        let _ = test.log.truncate_to(15).expect("truncates");
+        assert_eq!(crate::testing::offsets(&bytes), [(12, 14), (15, 17)]);
+        assert_eq!(test.batches_from(9), [(9, 11), (12, 14)]);
+        test.append(&batch(from_producer(5, 15, false), &[(NOW_MS, None, "new")]));
+        assert_eq!(test.batches_from(12), [(12, 14), (15, 15)]);
+        assert!(!test.names().iter().any(|name| name.ends_with(".tmp")), "{:?}", test.names());
+    }
+
+    #[test]
+    fn truncating_moves_marks_down() {
+        let mut test = six_batches();
+        test.log.update_high_watermark(18);
+        test.log.flush().expect("flushes");
+        assert_eq!(test.log.recovery_point(), 18);
+        let _ = test.log.truncate_to(9).expect("truncates");
+        assert_eq!((test.log.high_watermark(), test.log.recovery_point()), (9, 9));
+        assert_eq!(test.log.view().high_watermark, 9);
+    }
+
+    #[test]
+    fn everything_can_go_and_the_log_begins_elsewhere() {
+        for start in [0, 4, 18, 1000] {
+            let mut test = six_batches();
+            test.log.truncate_fully(start).expect("truncates").run(&test.disk).expect("removes");
+            let check = |test: &TestLog| {
+                test.log.check_invariants();
+                let view = test.log.view();
+                assert_eq!((view.log_start_offset, view.high_watermark, view.log_end_offset), (start, start, start));
+                assert_eq!((test.base_offsets(), view.leader_epoch()), (vec![start], -1));
+                assert!(test.log.producers().is_empty());
+            };
+            check(&test);
+            let mut test = test.reopened(options());
+            check(&test);
+            test.append_plain(1, 10);
+            assert_eq!(test.batches_from(start), [(start, start)]);
+        }
+    }
+
+    #[test]
+    fn epochs_without_a_record_are_forgotten_by_truncating_to_the_end() {
+        let mut test = six_batches();
+        test.log.assign_epoch(9).expect("assigned");
+        assert_eq!(test.log.view().leader_epoch(), 9);
+        let _ = test.log.truncate_to(18).expect("nothing to truncate");
+        assert_eq!(test.log.view().leader_epoch(), 6);
+        assert_eq!(test.log.view().end_offset_for_epoch(5).end_offset, 15);
+    }
+}
