@@ -10,7 +10,7 @@ use crate::broker::Broker;
 use crate::errors::ToErrorCode;
 
 /// The topic that holds groups and their offsets.
-pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 
 /// Creates the topics with the broker's defaults (or, for `__consumer_offsets`, with its own settings); returns
 /// those that could not be created. One that exists by now counts as created.

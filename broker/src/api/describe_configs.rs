@@ -40,7 +40,7 @@ fn describe(call: &Call, wanted: &DescribeConfigsResource) -> Result<Vec<ConfigE
     let request = DescribeConfigs {
         received_by: call.broker.id,
         resource,
-        keys: keys.map(|keys| keys.iter().map(|key| key.to_string()).collect()),
+        keys: keys.map(|keys| keys.iter().map(ToString::to_string).collect()),
     };
     call.broker.with_view(|view| describe_configs(view, &request))
 }
@@ -59,6 +59,6 @@ fn answer(entry: &ConfigEntry, synonyms: bool, documentation: bool) -> DescribeC
         .with_config_source(entry.source.wire_code())
         .with_is_sensitive(entry.is_sensitive)
         .with_synonyms(synonyms.collect())
-        .with_config_type(entry.kind.map_or(0, |kind| kind.wire_code()))
+        .with_config_type(entry.kind.map_or(0, rkafka_config::KeyType::wire_code))
         .with_documentation(entry.doc.filter(|_| documentation).map(text))
 }

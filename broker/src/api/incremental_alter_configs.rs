@@ -68,7 +68,7 @@ fn alter_resource(altered: &AlterConfigsResource) -> Result<AlterResource, Strin
         Ok(ConfigOperation {
             key: config.name.to_string(),
             op,
-            value: config.value.as_ref().map(|value| value.to_string()),
+            value: config.value.as_ref().map(ToString::to_string),
         })
     });
     let change = ConfigChange::Increment(operations.collect::<Result<_, _>>()?);

@@ -15,8 +15,8 @@ pub(super) const VERSIONS: Versions = Versions::new(0, 5);
 
 pub(super) fn handle(call: Call, request: ListGroupsRequest) -> Stage {
     let filter = ListRequest {
-        states_filter: request.states_filter.iter().map(|state| state.to_string()).collect(),
-        types_filter: request.types_filter.iter().map(|kind| kind.to_string()).collect(),
+        states_filter: request.states_filter.iter().map(ToString::to_string).collect(),
+        types_filter: request.types_filter.iter().map(ToString::to_string).collect(),
     };
     let replies = call.broker.groups.submit_to_all(&call.broker, &GroupRequest::List(filter));
     call.later(async move {

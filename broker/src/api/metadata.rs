@@ -74,7 +74,7 @@ fn topics_to_create(call: &Call, image: &Image, request: &MetadataRequest) -> Ve
     let names = request.topics.iter().flatten().filter_map(|topic| topic.name.as_deref());
     let mut missing: Vec<String> = names
         .filter(|name| image.topics().by_name(name).is_none() && validate_topic_name(name).is_ok())
-        .map(|name| name.to_string())
+        .map(ToString::to_string)
         .collect();
     missing.sort_unstable();
     missing.dedup();

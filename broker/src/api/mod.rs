@@ -7,6 +7,11 @@
 //! Not served, and therefore absent from ApiVersions: transactions, share and `consumer` groups, reassignment,
 //! quotas, SASL and delegation tokens, telemetry.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "all handlers have one signature, and those that wait need the call and the request for themselves"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -47,7 +47,7 @@ pub(super) fn handle(call: Call, request: OffsetCommitRequest) -> Stage {
         let mut topics = unknown;
         match reply.await {
             GroupReply::OffsetCommit(stored) => {
-                stored.into_iter().for_each(|topic| merge(&mut topics, &topic))
+                stored.iter().for_each(|topic| merge(&mut topics, topic));
             }
             _ => topics.clear(),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rkafka_core::coordinator::{AppendBatch, CoordinatorShard, Effects, ShardState};
 use rkafka_core::group::{GroupConfig, GroupError, GroupReply, GroupRequest, ReplyToken};
+use rkafka_core::time::Now;
 use rkafka_log::AppendOrigin;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +44,7 @@ pub(super) struct ShardTask {
 
 /// What made the task go on.
 enum Input {
-    Message(Message),
+    Message(Box<Message>),
     Timer,
     /// The high watermark moved, or leadership changed.
     Partition,
@@ -122,15 +123,7 @@ impl ShardTask {
             let input = self.next_input(leader_epoch, shutdown).await;
             let now = self.clock.now();
             let effects = match input {
-                Input::Message(Message::Request { request, reply }) => {
-                    let token = ReplyToken(self.next_token);
-                    self.next_token += 1;
-                    self.replies.insert(token, reply);
-                    self.shard.handle(now, token, &request)
-                }
-                Input::Message(Message::PartitionsDeleted(partitions)) => {
-                    self.shard.on_partitions_deleted(now, &partitions)
-                }
+                Input::Message(message) => self.take(*message, now),
                 Input::Timer => self.shard.on_timer(now),
                 Input::Partition if self.partition.role() == (Role::Leader { leader_epoch }) => {
                     self.shard.on_high_watermark(now, self.partition.view().high_watermark)
@@ -138,6 +131,18 @@ impl ShardTask {
                 Input::Partition | Input::End => return,
             };
             self.carry_out(effects);
+        }
+    }
+
+    fn take(&mut self, message: Message, now: Now) -> Effects {
+        match message {
+            Message::Request { request, reply } => {
+                let token = ReplyToken(self.next_token);
+                self.next_token += 1;
+                self.replies.insert(token, reply);
+                self.shard.handle(now, token, &request)
+            }
+            Message::PartitionsDeleted(partitions) => self.shard.on_partitions_deleted(now, &partitions),
         }
     }
 
@@ -165,7 +170,7 @@ impl ShardTask {
             () = shutdown.cancelled() => Input::End,
             () = wait.woken() => Input::Partition,
             () = timer => Input::Timer,
-            message = self.queue.recv() => message.map_or(Input::End, Input::Message),
+            message = self.queue.recv() => message.map_or(Input::End, |message| Input::Message(Box::new(message))),
         }
     }
 

@@ -398,6 +398,12 @@ impl Partition {
         Ok(result?)
     }
 
+    /// How many requests wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.writer.lock().waiters.len()
+    }
+
     /// Replaces the topic's settings.
     pub fn set_config(&self, config: Arc<LogConfig>) {
         if let Some(log) = &mut self.writer.lock().log {
@@ -442,7 +448,7 @@ impl Writer {
         let effects = match &mut self.leader {
             Some(leader) if leader.leader_epoch() == state.leader_epoch => {
                 let effects = leader.on_image(state, brokers, now.mono_ms);
-                self.carry_out(effects, woken);
+                self.carry_out(&effects, woken);
                 let leader = self.leader.as_mut().ok_or(PartitionError::NotLeader)?;
                 leader.on_settings(settings, now.mono_ms)
             }
@@ -460,7 +466,7 @@ impl Writer {
                 effects
             }
         };
-        self.carry_out(effects, woken);
+        self.carry_out(&effects, woken);
         Ok(())
     }
 
@@ -487,13 +493,13 @@ impl Writer {
         let view = log.view();
         let effects = leader.on_append(view.log_end_offset, request.now.mono_ms);
         self.waiters.appended(&view, request.batch.len(), woken);
-        self.carry_out(effects, woken);
+        self.carry_out(&effects, woken);
         Ok(outcome)
     }
 
     /// Publishes what the leader decided and lets go on who can. Proposals of another ISR come only from
     /// partitions with several replicas, which this broker does not have yet.
-    fn carry_out(&mut self, effects: LeaderEffects, woken: &mut Woken) {
+    fn carry_out(&mut self, effects: &LeaderEffects, woken: &mut Woken) {
         let (Some(high_watermark), Some(log)) = (effects.high_watermark, &mut self.log) else { return };
         log.update_high_watermark(high_watermark);
         let view = log.view();

@@ -22,3 +22,6 @@ pub use handle::{
 pub use settings::PartitionSettings;
 pub use table::PartitionTable;
 pub use waiters::{FetchPlace, FetchWait};
+
+#[cfg(test)]
+mod tests;

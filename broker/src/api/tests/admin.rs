@@ -121,7 +121,7 @@ async fn describe(client: &mut TestClient, topic: &str, key: &str) -> (Option<St
     let result = client.call(4, &request).await.results.remove(0);
     assert_eq!(result.error_code, 0);
     let entry = &result.configs[0];
-    (entry.value.as_ref().map(|value| value.to_string()), entry.config_source)
+    (entry.value.as_ref().map(ToString::to_string), entry.config_source)
 }
 
 #[tokio::test]
