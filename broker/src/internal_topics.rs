@@ -12,8 +12,8 @@ use crate::errors::ToErrorCode;
 /// The topic that holds groups and their offsets.
 pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 
-/// Creates the topics with the broker's defaults (or, for `__consumer_offsets`, with its own settings); returns
-/// those that could not be created. One that exists by now counts as created.
+/// Creates the topics with the broker's defaults (or, for `__consumer_offsets`, with its own settings);
+/// returns those that could not be created. One that exists by now counts as created.
 pub(crate) async fn create(broker: &Broker, names: &[String]) -> Vec<(String, ErrorCode)> {
     let (image, config) = (broker.image(), broker.config.load_full());
     let topics = names.iter().map(|name| new_topic(name, &config, &image)).collect();

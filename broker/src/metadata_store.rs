@@ -143,7 +143,8 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// The active controller, if one is known.
     fn controller(&self) -> Option<BrokerId>;
 
-    /// The state of the quorum. Unless an implementation knows more: of one whose only voter is the controller.
+    /// The state of the quorum. Unless an implementation knows more: of one whose only voter is the
+    /// controller.
     fn quorum_status(&self) -> QuorumStatus {
         let log_end_offset = i64::try_from(self.image().sequence()).unwrap_or(i64::MAX);
         let voter = |id: BrokerId| QuorumReplica {

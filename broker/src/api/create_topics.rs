@@ -2,8 +2,8 @@
 //!
 //! - v4 -1 takes the broker's defaults (KIP-464) · v5 the effective configuration in the answer (KIP-525) ·
 //!   v7 topic ids.
-//! - Answered once the topics are in this node's image and their partitions here are ready, or with 7 after the
-//!   request's time.
+//! - Answered once the topics are in this node's image and their partitions here are ready, or with 7 after
+//!   the request's time.
 
 use rkafka_core::controller::{
     Assignment, ConfigEntry, ControllerError, CreateTopicResult, CreateTopics, NewTopic,

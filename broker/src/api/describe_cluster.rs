@@ -1,7 +1,7 @@
 //! DescribeCluster (60), versions 0 to 2: cluster id, controller, brokers (KIP-700).
 //!
-//! - v1 endpoint type (KIP-919): this is a broker's listener, so only brokers (1) can be asked for: 115 otherwise ·
-//!   v2 fenced brokers on request.
+//! - v1 endpoint type (KIP-919): this is a broker's listener, so only brokers (1) can be asked for: 115
+//!   otherwise · v2 fenced brokers on request.
 
 use rkafka_wire::messages::describe_cluster_response::DescribeClusterBroker;
 use rkafka_wire::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};

@@ -1,6 +1,7 @@
 //! DescribeGroups (15), versions 0 to 6: state, protocol and members of classic groups.
 //!
-//! - v3 authorized operations · v4 static members · v6 error 69 for an unknown group; before, it is shown as `Dead`.
+//! - v3 authorized operations · v4 static members · v6 error 69 for an unknown group; before, it is shown as
+//!   `Dead`.
 
 use rkafka_core::group::request::DescribedGroup as Described;
 use rkafka_core::group::{GroupError, GroupReply, GroupRequest};

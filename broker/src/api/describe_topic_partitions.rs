@@ -1,7 +1,7 @@
 //! DescribeTopicPartitions (75), version 0: partitions of topics, page by page (KIP-966).
 //!
-//! - Topics in the order of their names; a page has at most `response_partition_limit` partitions (and 2000), and a
-//!   cursor to the first one that is left.
+//! - Topics in the order of their names; a page has at most `response_partition_limit` partitions (and 2000),
+//!   and a cursor to the first one that is left.
 
 use rkafka_core::controller::is_internal_topic;
 use rkafka_core::ids::BrokerId;

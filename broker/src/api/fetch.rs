@@ -4,9 +4,10 @@
 //!   completes `min_bytes`; a timer only ends it after `max_wait_ms`.
 //! - Records leave as ranges of segment files; this code never touches them.
 //! - The first non-empty partition gives at least one batch, whatever the limits (KIP-74).
-//! - v7 sessions (KIP-227) · v9 leader epochs (KIP-320) · v12 diverging epochs · v13 topic ids (KIP-516) · v16 the
-//!   new leader's address with errors 6 and 74 (KIP-951).
-//! - Reads of sealed segments run on the blocking pool: a consumer far behind must not stall anyone's appends.
+//! - v7 sessions (KIP-227) · v9 leader epochs (KIP-320) · v12 diverging epochs · v13 topic ids (KIP-516) ·
+//!   v16 the new leader's address with errors 6 and 74 (KIP-951).
+//! - Reads of sealed segments run on the blocking pool: a consumer far behind must not stall anyone's
+//!   appends.
 //! - Not yet: followers (replica id ≥ 0 gets error 6) and reads from followers (KIP-392).
 
 use std::os::fd::BorrowedFd;
@@ -421,7 +422,8 @@ fn aborted(
     Ok(found.into_iter().map(entry).collect())
 }
 
-/// Brings a cold range into the page cache, off the async workers: `sendfile` must not wait for the disk there.
+/// Brings a cold range into the page cache, off the async workers: `sendfile` must not wait for the disk
+/// there.
 fn warm_up(slice: &FileSlice) {
     const STEP_BYTES: usize = 128 << 10;
     let mut scratch = vec![0; STEP_BYTES];

@@ -1,7 +1,7 @@
 //! FindCoordinator (10), versions 0 to 6: which broker coordinates a group.
 //!
-//! - v4 asks for several keys at once (KIP-699). Key type 0 is a group; transactions (1) and share groups (2) are not
-//!   served yet and get 15 and 42.
+//! - v4 asks for several keys at once (KIP-699). Key type 0 is a group; transactions (1) and share groups (2)
+//!   are not served yet and get 15 and 42.
 //! - `__consumer_offsets` is created by the first request and waited for; Kafka answers 15 meanwhile.
 
 use std::sync::Arc;

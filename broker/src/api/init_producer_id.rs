@@ -1,8 +1,8 @@
 //! InitProducerId (22), versions 0 to 5: an id for an idempotent producer (KIP-98).
 //!
 //! - Without a transactional id: always a new id at epoch 0. An empty transactional id is refused (42).
-//! - With one: transactions are not served yet; 15 makes the client look for a coordinator, and FindCoordinator
-//!   tells it there is none.
+//! - With one: transactions are not served yet; 15 makes the client look for a coordinator, and
+//!   FindCoordinator tells it there is none.
 
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};

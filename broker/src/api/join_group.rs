@@ -1,7 +1,7 @@
 //! JoinGroup (11), versions 0 to 9: enter a group or take part in its rebalance.
 //!
-//! - v1 rebalance timeout · v4 a first join is answered 79 with an id to join with (KIP-394) · v5 static members
-//!   (KIP-345) · v7 protocol type in the answer · v8 reason · v9 `skip_assignment` (KIP-814).
+//! - v1 rebalance timeout · v4 a first join is answered 79 with an id to join with (KIP-394) · v5 static
+//!   members (KIP-345) · v7 protocol type in the answer · v8 reason · v9 `skip_assignment` (KIP-814).
 
 use rkafka_core::group::request::{JoinReply, JoinRequest, MemberProtocol};
 use rkafka_core::group::{GroupReply, GroupRequest};

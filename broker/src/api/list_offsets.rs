@@ -1,7 +1,8 @@
 //! ListOffsets (2), versions 1 to 11: the offset of a time, or of one of the special places.
 //!
-//! - -1 latest (high watermark; last stable offset for read_committed) · -2 earliest · -3 the largest timestamp (v7,
-//!   KIP-734) · -4 earliest on local disk (v8) · -5 latest tiered (v9) · -6 earliest not yet tiered (v11).
+//! - -1 latest (high watermark; last stable offset for read_committed) · -2 earliest · -3 the largest
+//!   timestamp (v7, KIP-734) · -4 earliest on local disk (v8) · -5 latest tiered (v9) · -6 earliest not yet
+//!   tiered (v11).
 //! - Nothing is tiered here: -4 and -6 are the log start, -5 is "none".
 //! - v4 leader epochs (KIP-320): the epoch is answered, and an outdated one is refused.
 //! - Times are looked up on the blocking pool: that reads batches.

@@ -2,8 +2,8 @@
 //!
 //! - v0: an empty list means all topics; v1+: null means all, empty means none.
 //! - v4 `allow_auto_topic_creation` · v10 topic ids · v12 look-up by id (null name) · v13 top-level error.
-//! - Differs from Kafka: an auto-created topic is waited for and answered whole; Kafka answers error 3 meanwhile
-//!   and clients ask again.
+//! - Differs from Kafka: an auto-created topic is waited for and answered whole; Kafka answers error 3
+//!   meanwhile and clients ask again.
 //! - Brokers are shown with the endpoints of the listener the request came in on; fenced ones are not shown.
 
 use std::sync::Arc;

@@ -1,15 +1,16 @@
 //! Requests: one API key, one file.
 //!
 //! Each file opens with what it serves and where it differs from Kafka, names its `VERSIONS`, and has one
-//! `handle`: stage 1 of the request, run in arrival order; what has to wait is returned as a future. The table
-//! below is all that says which requests this broker serves: dispatch and the ApiVersions answer follow from it.
+//! `handle`: stage 1 of the request, run in arrival order; what has to wait is returned as a future. The
+//! table below is all that says which requests this broker serves: dispatch and the ApiVersions answer
+//! follow from it.
 //!
-//! Not served, and therefore absent from ApiVersions: transactions, share and `consumer` groups, reassignment,
-//! quotas, SASL and delegation tokens, telemetry.
+//! Not served, and therefore absent from ApiVersions: transactions, share and `consumer` groups,
+//! reassignment, quotas, SASL and delegation tokens, telemetry.
 
 #![allow(
     clippy::needless_pass_by_value,
-    reason = "all handlers have one signature, and those that wait need the call and the request for themselves"
+    reason = "one signature for all handlers; those that wait need call and request for themselves"
 )]
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! OffsetCommit (8), versions 2 to 9: a group stores how far it has read.
 //!
-//! - v2 to v4 a retention time · v6 leader epochs (KIP-320) · v7 static members · v9 error 69 for unknown groups.
+//! - v2 to v4 a retention time · v6 leader epochs (KIP-320) · v7 static members · v9 error 69 for unknown
+//!   groups.
 //! - v10 (topic ids) is not offered; clients then use 9.
 //! - A topic or partition that is not there gets error 3 and is not stored.
 

@@ -1,7 +1,7 @@
 //! OffsetFetch (9), versions 1 to 9: how far groups have read.
 //!
-//! - v2 null topics mean all, and an error of the whole group · v5 leader epochs · v7 `require_stable` (KIP-447) ·
-//!   v8 several groups (KIP-709) · v9 members of the `consumer` protocol, which are not served.
+//! - v2 null topics mean all, and an error of the whole group · v5 leader epochs · v7 `require_stable`
+//!   (KIP-447) · v8 several groups (KIP-709) · v9 members of the `consumer` protocol, which are not served.
 //! - v10 (topic ids) is not offered; clients then use 9.
 
 use rkafka_core::group::request::{FetchedOffset, FetchedTopic, OffsetFetchRequest as GroupFetch};

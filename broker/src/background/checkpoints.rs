@@ -1,8 +1,9 @@
 //! The offset checkpoints of the log directories: recovery points, log start offsets, high watermarks.
 //!
-//! All three are looked at together, as often as the most frequent of `replica.high.watermark.checkpoint.interval.ms`,
-//! `log.flush.offset.checkpoint.interval.ms` and `log.flush.start.offset.checkpoint.interval.ms` says; a file is written
-//! only if an offset in it changed.
+//! All three are looked at together, as often as the most frequent of
+//! `replica.high.watermark.checkpoint.interval.ms`,
+//! `log.flush.offset.checkpoint.interval.ms` and `log.flush.start.offset.checkpoint.interval.ms` says; a file
+//! is written only if an offset in it changed.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! Compaction: one partition at a time, the one that needs it most first.
 //!
-//! The pass itself is `rkafka_log::cleaner`'s; here is who is next, how fast (`log.cleaner.io.max.bytes.per.second`),
-//! and the `cleaner-offset-checkpoint`. Memory is one map of `log.cleaner.dedupe.buffer.size` at most, taken as it is
-//! needed and given back after the pass.
+//! The pass itself is `rkafka_log::cleaner`'s; here is who is next, how fast
+//! (`log.cleaner.io.max.bytes.per.second`),
+//! and the `cleaner-offset-checkpoint`. Memory is one map of `log.cleaner.dedupe.buffer.size` at most, taken
+//! as it is needed and given back after the pass.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ fn clean_next(background: &Background, broker: &Broker, mut uncleanable: Unclean
     match clean(background, broker, &partition, cleanable, now_ms) {
         Ok(()) | Err(PassError::Cleaning(CleaningError::Stopped)) => {}
         Err(error) => {
-            error!(%topic, partition = index, %error, "compaction failed; the partition is left alone from now on");
+            error!(%topic, partition = index, %error, "compaction failed; not tried again before a restart");
             uncleanable.insert(partition.id());
         }
     }
@@ -75,7 +76,7 @@ fn filthiest(broker: &Broker, uncleanable: &Uncleanable, now_ms: i64) -> Option<
         let cleanable = match inspect(partition.reader(), Progress { recovery_point, cleaned_to }, now_ms) {
             Ok(cleanable) => cleanable,
             Err(error) => {
-                debug!(topic = %partition.topic(), partition = partition.id().index, %error, "cannot inspect");
+                debug!(topic = %partition.topic(), partition = partition.id().index, %error, "not inspected");
                 continue;
             }
         };

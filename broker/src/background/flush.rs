@@ -1,8 +1,9 @@
 //! Flushes that time asks for: `flush.ms`, and everything before a newly begun segment.
 //!
-//! Kafka looks at `flush.ms` only every `log.flush.scheduler.interval.ms`, which by default is never; here it is looked
-//! at every second, or more often if that key says so. A rolled segment is flushed at once, so that recovery after a
-//! crash never has more than one segment to read. `flush.messages` is the append's own business.
+//! Kafka looks at `flush.ms` only every `log.flush.scheduler.interval.ms`, which by default is never;
+//! here it is looked at every second, or more often if that key says so. A rolled segment is flushed at once,
+//! so that recovery after a crash never has more than one segment to read. `flush.messages` is the append's own
+//! business.
 
 use std::sync::Arc;
 use std::time::Duration;

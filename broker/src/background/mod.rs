@@ -6,8 +6,9 @@
 //! retention.rs    old segments, idle producers, files and maps nobody uses
 //! cleaner.rs      compaction
 //! ```
-//! Each is one task that works on one partition at a time, on the blocking pool, so that together they never take
-//! more than a few threads and one request of the disk each. Offsets of groups expire in their coordinators.
+//! Each is one task that works on one partition at a time, on the blocking pool, so that together they never
+//! take more than a few threads and one request of the disk each. Offsets of groups expire in their
+//! coordinators.
 
 mod checkpoints;
 mod cleaner;
@@ -61,8 +62,8 @@ impl Background {
         }
     }
 
-    /// Removes files once their readers have had the time to finish. What is left when the broker stops, the next
-    /// start removes.
+    /// Removes files once their readers have had the time to finish. What is left when the broker stops, the
+    /// next start removes.
     fn delete_later(&self, disk: &Arc<dyn Disk>, deletion: DeferredDeletion) {
         if deletion.is_empty() {
             return;

@@ -23,7 +23,8 @@ pub(super) async fn run(background: Background, broker: Arc<Broker>) {
             blocking(move || match apply(&partition, now_ms) {
                 Ok(deletion) => background.delete_later(&disk, deletion),
                 Err(error) => {
-                    error!(topic = %partition.topic(), partition = partition.id().index, %error, "retention failed");
+                    let (topic, partition) = (partition.topic(), partition.id().index);
+                    error!(%topic, partition, %error, "retention failed");
                 }
             })
             .await;

@@ -150,7 +150,8 @@ impl ShardTask {
     async fn next_input(&mut self, leader_epoch: i32, shutdown: &CancellationToken) -> Input {
         let deadline = self.shard.next_deadline();
         let view = self.partition.view();
-        // While records are uncommitted every step of the high watermark counts; otherwise only a change of role.
+        // While records are uncommitted every step of the high watermark counts; otherwise only a change of
+        // role.
         let bytes_missing = if view.high_watermark < view.log_end_offset { 1 } else { u64::MAX };
         let wait = FetchWait::new();
         let fetch =
@@ -170,7 +171,9 @@ impl ShardTask {
             () = shutdown.cancelled() => Input::End,
             () = wait.woken() => Input::Partition,
             () = timer => Input::Timer,
-            message = self.queue.recv() => message.map_or(Input::End, |message| Input::Message(Box::new(message))),
+            message = self.queue.recv() => {
+                message.map_or(Input::End, |message| Input::Message(Box::new(message)))
+            }
         }
     }
 

@@ -121,7 +121,8 @@ fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {
     }
 }
 
-/// A hundred years: what a negative `connections.max.idle.ms` means, and still an instant that can be computed.
+/// A hundred years: what a negative `connections.max.idle.ms` means, and still an instant that can be
+/// computed.
 const FOREVER_MS: u64 = 100 * 365 * 24 * 3_600_000;
 
 fn request_bytes_max(config: &BrokerConfig) -> usize {
@@ -156,8 +157,8 @@ fn override_of(text: &str) -> Vec<(IpAddr, usize)> {
     addresses.map(|address| (address.ip().to_canonical(), count)).collect()
 }
 
-/// What others are told: `advertised.listeners`, with this host's name and the ports that were bound where the
-/// configuration leaves them open.
+/// What others are told: `advertised.listeners`, with this host's name and the ports that were bound where
+/// the configuration leaves them open.
 pub(super) fn advertised(config: &BrokerConfig, bound: &[Listener]) -> Vec<image::Endpoint> {
     let endpoints = config.node().listeners.advertised.iter();
     let told = endpoints.map(|endpoint| {
@@ -176,7 +177,8 @@ pub(super) fn advertised(config: &BrokerConfig, bound: &[Listener]) -> Vec<image
     told.collect()
 }
 
-/// This host's name, if it leads back here; otherwise `localhost`, which at least clients on this machine reach.
+/// This host's name, if it leads back here; otherwise `localhost`, which at least clients on this machine
+/// reach.
 fn own_host() -> Arc<str> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let resolves = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
@@ -197,7 +199,9 @@ mod tests {
     #[tokio::test]
     async fn the_bound_port_is_what_others_are_told() {
         let config = config(
-            "listeners=PLAINTEXT://127.0.0.1:0,OTHER://:0\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,OTHER:PLAINTEXT\ninter.broker.listener.name=PLAINTEXT\n",
+            "listeners=PLAINTEXT://127.0.0.1:0,OTHER://:0\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,OTHER:PLAINTEXT\n\
+             inter.broker.listener.name=PLAINTEXT\n",
         );
         let bound = bind(&config).expect("free ports");
         let told = advertised(&config, &bound);

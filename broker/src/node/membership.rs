@@ -69,8 +69,8 @@ impl Member {
         self.broker.id
     }
 
-    /// A registration of this id that counts as alive is this node's own, from before a restart: the log directories are
-    /// locked and the controller is this very process. Its session need not run out first.
+    /// A registration of this id that counts as alive is this node's own, from before a restart: the log
+    /// directories are locked and the controller is this very process. Its session need not run out first.
     async fn end_former_life(&self) -> Result<(), ControllerError> {
         let image = self.metadata.image();
         let Some(former) = image.brokers().get(self.id()).filter(|former| !former.fenced) else {

@@ -33,7 +33,8 @@ use serving::Serving;
 pub use listeners::ListenerError;
 pub use start::{StartError, start};
 
-/// A running node. [`Node::shutdown`] ends it in order; dropping it leaves the log directories as a crash would.
+/// A running node. [`Node::shutdown`] ends it in order; dropping it leaves the log directories as a crash
+/// would.
 pub struct Node {
     broker: Arc<Broker>,
     cluster_id: String,

@@ -130,7 +130,8 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
     Ok(Node { broker, cluster_id, serving, background, membership, controller, log_dirs })
 }
 
-/// Only a quorum of one is served so far; a node that was configured for more must not act as if it were alone.
+/// Only a quorum of one is served so far; a node that was configured for more must not act as if it were
+/// alone.
 fn refuse_several_voters(config: &BrokerConfig) -> Result<(), StartError> {
     use rkafka_config::Quorum as Configured;
     let voters = match &config.node().quorum {

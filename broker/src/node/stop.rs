@@ -18,8 +18,8 @@ const CONTROLLER_MAX: Duration = Duration::from_secs(5);
 const CLOSERS: usize = 8;
 
 impl Node {
-    /// Ends connections after what is owed to them, then groups, background work and the controller; closes all logs;
-    /// leaves checkpoints and the clean shutdown marker.
+    /// Ends connections after what is owed to them, then groups, background work and the controller; closes
+    /// all logs; leaves checkpoints and the clean shutdown marker.
     pub async fn shutdown(self) {
         let Node { broker, serving, background, membership, controller, log_dirs, .. } = self;
         serving.stop().await;

@@ -1,5 +1,5 @@
-//! Brokers for tests: a real quorum of one and real logs in a temporary directory, on a port of the system's choice;
-//! and a client that speaks through `kafka-protocol` alone.
+//! Brokers for tests: a real quorum of one and real logs in a temporary directory, on a port of the system's
+//! choice; and a client that speaks through `kafka-protocol` alone.
 
 use std::sync::Arc;
 

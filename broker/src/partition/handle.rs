@@ -173,8 +173,8 @@ struct Writer {
 
 /// A replica on this broker: its log behind one short lock, readers beside it.
 ///
-/// Shared by connections, coordinators and background work. Appends and role changes take the lock; reads load
-/// the role and the log's view and take none.
+/// Shared by connections, coordinators and background work. Appends and role changes take the lock; reads
+/// load the role and the log's view and take none.
 #[derive(Debug)]
 pub struct Partition {
     id: PartitionId,
@@ -517,8 +517,8 @@ impl Writer {
     }
 }
 
-/// Runs work that may wait for the disk: other tasks of this worker are moved elsewhere meanwhile. On a runtime of one
-/// thread (tests) it just runs.
+/// Runs work that may wait for the disk: other tasks of this worker are moved elsewhere meanwhile. On a
+/// runtime of one thread (tests) it just runs.
 fn blocking<R>(work: impl FnOnce() -> R) -> R {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),

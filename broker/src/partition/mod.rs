@@ -7,9 +7,9 @@
 //! table.rs     all partitions of this broker
 //! ```
 //!
-//! **Locking.** There is one level: the mutex of a partition. It is entered once per batch, never held across an
-//! `.await`, and nothing else is locked within it. Readers take no lock: they load the log's published view.
-//! What a step wants done outside (waking fetches) is done after the lock is left.
+//! **Locking.** There is one level: the mutex of a partition. It is entered once per batch, never held
+//! across an `.await`, and nothing else is locked within it. Readers take no lock: they load the log's
+//! published view. What a step wants done outside (waking fetches) is done after the lock is left.
 
 mod handle;
 mod settings;

@@ -20,8 +20,8 @@ pub struct PartitionSettings {
 }
 
 impl PartitionSettings {
-    /// The settings of a topic: its own over the broker's over the defaults. What this version does not take any
-    /// more is left out, and said.
+    /// The settings of a topic: its own over the broker's over the defaults. What this version does not take
+    /// any more is left out, and said.
     pub fn of(topic: &str, image: &Image, broker: &BrokerConfig) -> Self {
         let own = image.configs().get(&ConfigResource::topic(topic));
         let own = own.iter().flat_map(|values| values.iter());

@@ -1,8 +1,8 @@
 //! Requests that wait for a partition: long polls for bytes, produces with acks=-1 for the high watermark.
 //!
-//! Who may go on is decided by the pure machines of `rkafka_core::replica::purgatory`; here their tokens become
-//! wake-ups. Everything is registered under the partition's lock, in the step that looked at its bounds, so no
-//! wake-up is lost; wake-ups themselves happen after the lock is left ([`Woken::wake`]).
+//! Who may go on is decided by the pure machines of `rkafka_core::replica::purgatory`; here their tokens
+//! become wake-ups. Everything is registered under the partition's lock, in the step that looked at its
+//! bounds, so no wake-up is lost; wake-ups themselves happen after the lock is left ([`Woken::wake`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -108,8 +108,8 @@ impl Waiters {
         self.wake_fetches(tokens, woken);
     }
 
-    /// The bounds are now as `view` has them; `committed` says how produces that the high watermark has passed
-    /// end.
+    /// The bounds are now as `view` has them; `committed` says how produces that the high watermark has
+    /// passed end.
     pub(super) fn advanced(&mut self, view: &ReadView, committed: impl Fn() -> Committed, woken: &mut Woken) {
         let high = self.fetches.advance(Bound::HighWatermark, view.high_watermark);
         self.wake_fetches(high, woken);

@@ -22,7 +22,8 @@ use super::memory::{MemoryBudget, MemoryGrant, PendingGrant};
 const READ_BYTES_MIN: usize = 4 << 10;
 /// The buffer grows to this without asking the budget, as long as reads fill it; larger requests pay.
 pub(crate) const READ_BYTES_MAX: usize = 64 << 10;
-/// A buffer up to this size stays with its connection for the next large request, as long as memory is plenty.
+/// A buffer up to this size stays with its connection for the next large request, as long as memory is
+/// plenty.
 const KEPT_BYTES_MAX: usize = 1280 << 10;
 
 /// One request without its length prefix.

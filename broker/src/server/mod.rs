@@ -32,7 +32,8 @@ pub use pipeline::{CloseReason, Outcome, Pending, Stage};
 pub use response::{FileRange, Reply};
 pub use transport::Transport;
 
-/// What serves the requests of a connection. One value a connection: it may keep what it learns of the client.
+/// What serves the requests of a connection. One value a connection: it may keep what it learns of the
+/// client.
 pub trait Service: Send + Unpin + 'static {
     /// Stage 1 of one request (the frame without its size): runs in arrival order and must not block.
     fn call(&mut self, connection: &Arc<ConnectionInfo>, frame: Bytes) -> Stage;

@@ -1,8 +1,8 @@
 //! Answers in the order of the requests, whatever order they become ready in.
 //!
 //! Kafka's own broker takes one request of a connection at a time. Here stage 1 of each request runs at once,
-//! in arrival order (so appends happen in order); what a request then waits for (replication, a long poll, the
-//! disk) overlaps with the next ones, and only the answers queue up here.
+//! in arrival order (so appends happen in order); what a request then waits for (replication, a long poll,
+//! the disk) overlaps with the next ones, and only the answers queue up here.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
