@@ -1,8 +1,8 @@
 //! DescribeQuorum (55), versions 0 to 2: who votes on the metadata, and how far they are (KIP-595, KIP-836).
 //!
 //! - Kafka's partition of the metadata is `__cluster_metadata`-0; anything else asked for is error 3.
-//! - v2 directory ids and the nodes' listeners (KIP-853): rkafka's voters have no directory ids, and are listed by
-//!   id alone.
+//! - v2 directory ids and the nodes' listeners (KIP-853): rkafka's voters have no directory ids, and are
+//!   listed by id alone.
 
 use rkafka_wire::messages::describe_quorum_response::{Node, PartitionData, ReplicaState, TopicData};
 use rkafka_wire::messages::{BrokerId, DescribeQuorumRequest, DescribeQuorumResponse};
