@@ -12,6 +12,9 @@ use crate::error::ClientError;
 use crate::metadata::MetadataCache;
 use crate::net::{Connection, Pool};
 
+/// How long a broker that the cluster names may be unreachable: enough for its restart, too short to wonder.
+const UNREACHABLE_MAX: Duration = Duration::from_secs(5);
+
 /// Where a request has to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -66,7 +69,8 @@ impl Cluster {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let deadline = Instant::now() + self.config.default_api_timeout;
+        let start = Instant::now();
+        let deadline = start + self.config.default_api_timeout;
         let mut tries: u32 = 0;
         loop {
             let tried = async { attempt(self.connection(route).await?).await }.await;
@@ -76,7 +80,9 @@ impl Cluster {
             };
             let pause = self.pause(tries);
             tries = tries.saturating_add(1);
-            if !error.is_retriable() || tries > self.config.retries {
+            let gives_up =
+                matches!(error, ClientError::Advertised { .. }) && start.elapsed() > UNREACHABLE_MAX;
+            if !error.is_retriable() || gives_up || tries > self.config.retries {
                 return Err(error);
             }
             if Instant::now() + pause >= deadline {

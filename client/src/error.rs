@@ -45,6 +45,14 @@ pub enum ClientError {
         /// How the last try ended.
         last: Box<ClientError>,
     },
+    /// A broker cannot be reached where the cluster says that it is (`advertised.listeners`).
+    #[error("broker {id} cannot be reached at the address it advertises, {error}")]
+    Advertised {
+        /// The broker.
+        id: i32,
+        /// The address and why.
+        error: ConnectionError,
+    },
     /// The cluster's metadata names no such broker.
     #[error("the cluster has no broker {0} at present")]
     NoSuchBroker(i32),
@@ -82,7 +90,10 @@ impl ClientError {
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
-            ClientError::Connection(_) | ClientError::NoController | ClientError::NoSuchBroker(_) => true,
+            ClientError::Connection(_)
+            | ClientError::Advertised { .. }
+            | ClientError::NoController
+            | ClientError::NoSuchBroker(_) => true,
             ClientError::Api(error) => error.code.is_retriable(),
             _ => false,
         }

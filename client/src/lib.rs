@@ -43,4 +43,4 @@ pub use error::{ApiError, ClientError, ConfigProblem, ConnectionError, Connectio
 pub use metadata::{Broker, Metadata, PartitionMetadata, TopicMetadata};
 pub use rkafka_config::HostPort;
 pub use rkafka_wire::ErrorCode;
-pub use topic_id::TopicId;
+pub use topic_id::{ParseTopicIdError, TopicId};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rkafka_config::HostPort;
+use rkafka_wire::messages::MetadataRequest;
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, ConnectionOptions};
@@ -86,14 +87,15 @@ impl Pool {
     /// The connection to the broker of this id, opened if need be.
     ///
     /// # Errors
-    /// [`ClientError::NoSuchBroker`] if the metadata has none, or why there is no connection.
+    /// [`ClientError::NoSuchBroker`] if the metadata has none, [`ClientError::Advertised`] if it cannot be reached.
     pub async fn node(&self, id: i32) -> Result<Connection, ClientError> {
         let node = self.nodes().get(&id).cloned().ok_or(ClientError::NoSuchBroker(id))?;
         let mut slot = node.slot.lock().await;
         if let Some(open) = slot.as_ref().filter(|connection| connection.is_open()) {
             return Ok(open.clone());
         }
-        let connection = Connection::open(&node.address, &self.options).await?;
+        let opened = Connection::open(&node.address, &self.options).await;
+        let connection = opened.map_err(|error| ClientError::Advertised { id, error })?;
         Ok(slot.insert(connection).clone())
     }
 
@@ -104,7 +106,7 @@ impl Pool {
             let options = self.options.clone();
             attempts.spawn(async move {
                 tokio::time::sleep(HEAD_START * u32::try_from(at).unwrap_or(u32::MAX)).await;
-                (at, Connection::open(&address, &options).await)
+                (at, open_entrance(&address, &options).await)
             });
         }
         let mut errors: BTreeMap<usize, ConnectionError> = BTreeMap::new();
@@ -121,4 +123,18 @@ impl Pool {
         }
         Err(errors.into_values().collect())
     }
+}
+
+/// Opens a connection and makes sure that it leads into the cluster: a controller's own port does not.
+async fn open_entrance(
+    address: &HostPort,
+    options: &ConnectionOptions,
+) -> Result<Connection, ConnectionError> {
+    let connection = Connection::open(address, options).await?;
+    if connection.version::<MetadataRequest>().is_err() {
+        let fault =
+            ConnectionFault::NotKafka("it serves no Metadata requests; a controller's port?".to_owned());
+        return Err(ConnectionError { address: address.to_string(), fault });
+    }
+    Ok(connection)
 }

@@ -1,6 +1,7 @@
 //! The table of commands, and how one is chosen.
 
 mod server;
+mod server_stop;
 mod topics;
 
 use std::ffi::{OsStr, OsString};
@@ -56,6 +57,13 @@ const COMMANDS: &[Entry] = &[
         run: server::run,
     },
     Entry {
+        name: "server-stop",
+        stock_name: "server-stop",
+        about: "Stop the brokers of this installation",
+        definition: server_stop::definition,
+        run: server_stop::run,
+    },
+    Entry {
         name: "topics",
         stock_name: "topics",
         about: "Create, list, describe, change and delete topics",
@@ -64,17 +72,20 @@ const COMMANDS: &[Entry] = &[
     },
 ];
 
+/// A command line taken apart.
+struct Chosen {
+    entry: &'static Entry,
+    /// What was typed for the command, for messages.
+    typed: String,
+    args: Vec<OsString>,
+    as_script: bool,
+}
+
 /// Chooses the command by the program's name, else by the first argument, and runs it.
-pub(crate) fn dispatch(program: &OsStr, mut args: Vec<OsString>) -> ExitCode {
-    if let Some((entry, as_script)) = by_program(program) {
-        return run(entry, &program_name(program), args, as_script);
-    }
-    let Some(first) = args.first().and_then(|first| first.to_str()).map(str::to_owned) else {
-        return run_named("server", args);
-    };
-    if let Some(entry) = by_name(&first) {
-        args.remove(0);
-        return run(entry, &format!("rkafka {first}"), args, false);
+pub(crate) fn dispatch(program: &OsStr, args: Vec<OsString>) -> ExitCode {
+    let first = args.first().map(|first| first.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(chosen) = choose(program, args) {
+        return run(chosen);
     }
     match first.as_str() {
         "--help" | "-h" | "help" => Failure::Print(overview()).report(),
@@ -85,17 +96,36 @@ pub(crate) fn dispatch(program: &OsStr, mut args: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// The arguments for the command `name` of a command line that is for it: that of another process, too.
+pub(crate) fn args_of(name: &str, program: &OsStr, args: Vec<OsString>) -> Option<Vec<OsString>> {
+    choose(program, args).filter(|chosen| chosen.entry.name == name).map(|chosen| chosen.args)
+}
+
+fn choose(program: &OsStr, mut args: Vec<OsString>) -> Option<Chosen> {
+    if let Some((entry, as_script)) = by_program(program) {
+        return Some(Chosen { entry, typed: program_name(program), args, as_script });
+    }
+    let (name, typed) = match args.first() {
+        Some(first) => (first.to_str()?.to_owned(), format!("rkafka {}", first.to_string_lossy())),
+        None => ("server".to_owned(), "rkafka server".to_owned()),
+    };
+    let entry = by_name(&name)?;
+    args.drain(..args.len().min(1));
+    Some(Chosen { entry, typed, args, as_script: false })
+}
+
 /// Runs the command of this name.
 pub(crate) fn run_named(name: &str, args: Vec<OsString>) -> ExitCode {
     match by_name(name) {
-        Some(entry) => run(entry, &format!("rkafka {name}"), args, false),
+        Some(entry) => run(Chosen { entry, typed: format!("rkafka {name}"), args, as_script: false }),
         None => unknown(name).report(),
     }
 }
 
-fn run(entry: &Entry, typed: &str, args: Vec<OsString>, as_script: bool) -> ExitCode {
+fn run(chosen: Chosen) -> ExitCode {
+    let Chosen { entry, typed, args, as_script } = chosen;
     let command =
-        (entry.definition)().name(entry.name).display_name(typed).bin_name(typed).about(entry.about);
+        (entry.definition)().name(entry.name).display_name(&typed).bin_name(&typed).about(entry.about);
     let command = args::finish_definition(command);
     let invocation = Invocation { command, args: args::with_plain_dashes(args), as_script };
     match (entry.run)(&invocation) {

@@ -10,9 +10,11 @@ mod daemon;
 mod run;
 mod settings;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rkafka_config::Roles;
 
 use super::Invocation;
 use crate::common::args;
@@ -71,4 +73,15 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
         return daemon::start(&args);
     }
     run::run(settings)
+}
+
+/// The node id and roles of a server that was started with `args` in `working_dir`; nothing if its settings cannot be
+/// read.
+pub(crate) fn identity(args: &[OsString], working_dir: &Path) -> Option<(Option<i32>, Roles)> {
+    let args = args::with_double_dash(args::with_plain_dashes(args.to_vec()), SINGLE_DASH);
+    let options: Options = args::parse(&args::finish_definition(definition()), &args).ok()?;
+    let file = options.file.map(|file| working_dir.join(file));
+    let settings = settings::load(file.as_deref(), &options.overrides).ok()?;
+    let node = settings.config.node();
+    Some((node.id, node.roles))
 }

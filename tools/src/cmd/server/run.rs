@@ -4,6 +4,8 @@
 //! PLAINTEXT://host:port, data in <dir>`, which scripts may wait for. Everything else is logged to standard error.
 
 use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rkafka_broker::node;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,14 +18,14 @@ use crate::common::failure::Failure;
 /// What is logged unless `RKAFKA_LOG` says otherwise: openraft tells its own state at `info`, too often to be read.
 const LOG_DEFAULT: &str = "info,openraft=warn";
 
+/// The exit code of a process that a second Ctrl-C ended (128 + SIGINT), as shells have it.
+const INTERRUPTED: i32 = 130;
+
 /// Runs the broker until a signal.
 pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     daemon::detach();
     log_to_stderr();
-    for notice in &settings.notices {
-        println!("{notice}");
-    }
-    let _ = std::io::stdout().flush();
+    say(&settings.notices.iter().map(|notice| format!("{notice}\n")).collect::<String>());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("rkafka")
@@ -34,26 +36,45 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
-    let dirs: Vec<String> =
-        settings.config.node().log_dirs.iter().map(|dir| dir.display().to_string()).collect();
-    let node = tokio::select! {
-        started = node::start(settings.config) => started.map_err(|error| Failure::message(error.to_string()))?,
-        // Nothing was acknowledged yet: what is half started is left as after a crash.
+    let started = tokio::select! {
+        started = node::start(settings.config.clone()) => started,
         () = stop.asked() => return Ok(()),
     };
-    let listening: Vec<String> =
-        node.addresses().iter().map(|(name, address)| format!("{name}://{address}")).collect();
-    println!("{}", ready_line(&listening, &dirs));
+    let node = started.map_err(|error| Failure::message(format!("cannot start: {error}")))?;
+    let addresses = addresses(&settings, node.addresses());
+    let dirs: Vec<String> =
+        settings.config.node().log_dirs.iter().map(|dir| dir.display().to_string()).collect();
+    let mut text = ready_line(&addresses, &dirs) + "\n";
     if settings.embedded {
-        print!("{}", next_steps("localhost:9092"));
+        let address = addresses.first().and_then(|address| address.split_once("://"));
+        text.push_str(&next_steps(address.map_or("localhost:9092", |(_, address)| address)));
     }
-    let _ = std::io::stdout().flush();
+    say(&text);
     stop.asked().await;
-    println!("rkafka stops; Ctrl-C again ends it at once");
+    say("stopping; Ctrl-C again ends at once, without the clean end\n");
     tokio::select! {
         () = node.shutdown() => Ok(()),
-        () = stop.asked() => Err(Failure::message("ended before the stop was complete; the next start checks the logs")),
+        _ = stop.interrupt.recv() => std::process::exit(INTERRUPTED),
     }
+}
+
+/// Where clients find the listeners: as bound, or as advertised where all interfaces are.
+fn addresses(settings: &Settings, bound: &[(Arc<str>, SocketAddr)]) -> Vec<String> {
+    let advertised = &settings.config.node().listeners.advertised;
+    let shown = |(name, address): &(Arc<str>, SocketAddr)| {
+        let endpoint = advertised.iter().find(|endpoint| *endpoint.name == **name);
+        match endpoint.and_then(|endpoint| endpoint.host.as_deref()) {
+            Some(host) if address.ip().is_unspecified() => format!("{name}://{host}:{}", address.port()),
+            _ => format!("{name}://{address}"),
+        }
+    };
+    bound.iter().map(shown).collect()
+}
+
+/// Writes to standard output at once; nobody may be there to read it.
+fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// The signals that end a server.
@@ -109,6 +130,15 @@ fn next_steps(address: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_clients_can_use() {
+        let settings = super::super::settings::load(None, &[]).unwrap();
+        let bound = |address: &str| vec![(Arc::from("PLAINTEXT"), address.parse().unwrap())];
+        assert_eq!(addresses(&settings, &bound("0.0.0.0:9092")), ["PLAINTEXT://localhost:9092"]);
+        assert_eq!(addresses(&settings, &bound("[::]:4711")), ["PLAINTEXT://localhost:4711"]);
+        assert_eq!(addresses(&settings, &bound("127.0.0.1:4711")), ["PLAINTEXT://127.0.0.1:4711"]);
+    }
 
     #[test]
     fn the_line_that_scripts_wait_for() {

@@ -30,11 +30,18 @@ pub(crate) struct Settings {
 pub(crate) fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Settings, Failure> {
     let properties = match file {
         Some(file) => read(file)?,
-        None => Properties::from_pairs(EMBEDDED.iter().copied()),
+        None => embedded(overrides),
     };
     let (config, notices) = BrokerConfig::from_properties(&properties, overrides)
         .map_err(|errors| Failure::message(errors.to_string()))?;
     Ok(Settings { config, notices, embedded: file.is_none() })
+}
+
+/// The embedded default. What it advertises goes with its own listeners, not with others.
+fn embedded(overrides: &[(String, String)]) -> Properties {
+    let moved = overrides.iter().any(|(key, _)| key == "listeners");
+    let kept = EMBEDDED.iter().filter(|(key, _)| !(moved && *key == "advertised.listeners"));
+    Properties::from_pairs(kept.copied())
 }
 
 /// Reads a property file.
@@ -71,6 +78,8 @@ mod tests {
         assert_eq!(node.listeners.bound[0].port, 9092);
         let other = load(None, &overrides(&[("log.dirs", "/elsewhere")])).unwrap();
         assert_eq!(other.config.node().log_dirs, [PathBuf::from("/elsewhere")]);
+        let moved = load(None, &overrides(&[("listeners", "PLAINTEXT://127.0.0.1:4711")])).unwrap();
+        assert_eq!(moved.config.node().listeners.advertised[0].port, 4711);
     }
 
     #[test]
