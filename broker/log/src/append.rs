@@ -91,6 +91,10 @@ impl Log {
         let rolled = self.roll_if_needed(&place, context.now_ms)?;
         let header = valid.header(&batch, place.base_offset, context.leader_epoch);
         let records = batch.bytes().get(HEADER_SIZE..).unwrap_or_default();
+        mutant!("publish-before-write", {
+            self.log_end_offset = place.last_offset + 1;
+            self.publish();
+        });
         self.write(&[IoSlice::new(&header), IoSlice::new(records)], &[incoming], context.now_ms)?;
         if context.sole_replica {
             self.raise_high_watermark(self.log_end_offset);
@@ -231,7 +235,7 @@ impl Log {
         let written = written.and_then(|()| self.write_batches(parts, incoming, now_ms));
         if written.is_err() && !Arc::ptr_eq(&epochs, &self.epochs) {
             // Best effort: recovery compares the file with the batches.
-            let _ = self.change_epochs(|changed| {
+            let _ = self.remove_epochs(|changed| {
                 changed.clone_from(&epochs);
                 true
             });

@@ -41,16 +41,25 @@ pub type Offsets = BTreeMap<TopicPartition, i64>;
 /// # Errors
 /// The disk's; the old contents are then still there.
 pub fn write_atomically(disk: &dyn Disk, path: &Path, contents: &[u8]) -> Result<(), LogError> {
+    replace(disk, path, contents, true)?;
+    match path.parent() {
+        Some(dir) => mutant!("no-dir-sync", disk.sync_dir(dir), Ok(())).map_err(LogError::io("sync", dir)),
+        None => Ok(()),
+    }
+}
+
+/// Replaces a file's contents; the name is durable once the directory is synced. With `sync_contents` a crash leaves
+/// the old or the new contents, without it perhaps neither: that is for a file that can be made anew, until a flush
+/// syncs it.
+pub(crate) fn replace(disk: &dyn Disk, path: &Path, contents: &[u8], sync_contents: bool) -> Result<(), LogError> {
     let temporary = temporary_path(path);
     let file = disk.open(&temporary, OpenMode::Truncate).map_err(LogError::io("make", &temporary))?;
     file.pwritev(&[IoSlice::new(contents)], 0).map_err(LogError::io("write", &temporary))?;
-    file.sync_data().map_err(LogError::io("sync", &temporary))?;
-    drop(file);
-    disk.rename(&temporary, path).map_err(LogError::io("rename into place", path))?;
-    match path.parent() {
-        Some(dir) => disk.sync_dir(dir).map_err(LogError::io("sync", dir)),
-        None => Ok(()),
+    if sync_contents {
+        file.sync_data().map_err(LogError::io("sync", &temporary))?;
     }
+    drop(file);
+    disk.rename(&temporary, path).map_err(LogError::io("rename into place", path))
 }
 
 fn temporary_path(path: &Path) -> PathBuf {

@@ -73,6 +73,13 @@ impl LogError {
         }
     }
 
+    /// Whether this process (or the system) has run out of file descriptors or memory: nothing is wrong with the disk.
+    pub(crate) fn is_exhaustion(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        let code = source.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+        matches!(code, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE | rustix::io::Errno::NOMEM))
+    }
+
     /// Whether a file was not there: a reader that lost a race with deletion looks again.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

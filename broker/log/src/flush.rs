@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::disk::Disk;
+use crate::epoch::LEADER_EPOCH_CHECKPOINT;
 use crate::error::LogError;
 use crate::health::DirHealth;
 use crate::log::Log;
@@ -26,11 +27,14 @@ pub(crate) struct Unflushed {
     /// Counts files made or renamed, and up to which of these the directory has been synced.
     pub(crate) names: u64,
     pub(crate) names_synced: u64,
+    /// The log's directory itself has a name that is not durable yet.
+    pub(crate) new_dir: bool,
 }
 
 impl Unflushed {
-    pub(crate) fn new(now_ms: i64) -> Self {
-        Self { since_ms: now_ms, truncations: 0, names: 1, names_synced: 0 }
+    /// A log just opened, with names that are not durable yet or without.
+    pub(crate) fn new(now_ms: i64, new_names: bool, new_dir: bool) -> Self {
+        Self { since_ms: now_ms, truncations: 0, names: u64::from(new_names), names_synced: 0, new_dir }
     }
 }
 
@@ -45,6 +49,7 @@ pub struct FlushJob {
     segments: Vec<(Arc<Segment>, bool)>,
     snapshots: Vec<PathBuf>,
     sync_dir: bool,
+    sync_parent: bool,
     names: u64,
     recovery_point: i64,
     /// Base offset of the segment that was active when the flush was prepared.
@@ -78,19 +83,28 @@ impl FlushJob {
 
     fn sync(&self) -> Result<(), LogError> {
         for (segment, sealed) in &self.segments {
-            match segment.sync(*sealed) {
-                // Deleted since the job was made: it need not be durable.
-                Err(error) if error.is_not_found() => {}
-                other => other?,
-            }
+            passing_over_deleted(segment.sync(*sealed))?;
         }
         for path in &self.snapshots {
             sync_file(&*self.disk, path)?;
         }
         if self.sync_dir {
+            sync_file(&*self.disk, &self.dir.join(LEADER_EPOCH_CHECKPOINT))?;
             self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
         }
-        Ok(())
+        match self.dir.parent().filter(|_| self.sync_parent) {
+            Some(parent) => self.disk.sync_dir(parent).map_err(LogError::io("sync", parent)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was deleted since the job was made, a file or the whole partition, need not be durable; that it is gone is
+/// no failure of the disk.
+fn passing_over_deleted(synced: Result<(), LogError>) -> Result<(), LogError> {
+    match synced {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
     }
 }
 
@@ -120,6 +134,7 @@ impl Log {
             snapshots: self.snapshots.paths(&self.dir, first..=up_to),
             segments,
             sync_dir,
+            sync_parent: sync_dir && self.unflushed.new_dir,
             names: self.unflushed.names,
             recovery_point: up_to,
             active_base_offset: self.active.segment().base_offset(),
@@ -130,6 +145,7 @@ impl Log {
     /// Moves the recovery point to what has been made durable, unless the log was truncated meanwhile. Returns it.
     pub fn complete_flush(&mut self, flushed: Flushed, now_ms: i64) -> i64 {
         self.unflushed.names_synced = self.unflushed.names_synced.max(flushed.names);
+        self.unflushed.new_dir = false;
         if flushed.truncations == self.unflushed.truncations {
             let mut recovery_point = flushed.recovery_point.min(self.log_end_offset);
             let base_offset = self.active.segment().base_offset();

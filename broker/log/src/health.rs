@@ -60,10 +60,12 @@ impl DirHealth {
         }
     }
 
-    /// Passes a result on; an I/O failure other than a full disk takes the directory offline.
+    /// Passes a result on; an I/O failure takes the directory offline, unless it is a full disk or this process's
+    /// own want of descriptors or memory.
     pub(crate) fn watch<T>(&self, result: Result<T, LogError>) -> Result<T, LogError> {
         if let Err(error @ LogError::Io { .. }) = &result
             && !error.is_disk_full()
+            && !error.is_exhaustion()
         {
             self.take_offline(&error.to_string());
         }

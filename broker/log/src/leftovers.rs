@@ -27,6 +27,8 @@ pub(crate) struct Settled {
     pub(crate) files: BTreeSet<FileName>,
     /// What was done, for the operator.
     pub(crate) notes: Vec<String>,
+    /// The directory has just been made; its own name is not durable yet.
+    pub(crate) made_dir: bool,
 }
 
 impl Settled {
@@ -74,12 +76,10 @@ pub(crate) fn settle(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Settled, LogErr
     Ok(settling.settled)
 }
 
-/// A new log: its directory is made and its name durable.
+/// A new log: its directory is made. The first flush makes its name durable; before that nothing was promised.
 fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<Settled, LogError> {
     disk.create_dir(dir).map_err(LogError::io("make directory", dir))?;
-    let parent = dir.parent().unwrap_or(dir);
-    disk.sync_dir(parent).map_err(LogError::io("sync", parent))?;
-    Ok(Settled::default())
+    Ok(Settled { made_dir: true, ..Settled::default() })
 }
 
 impl Settling<'_> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::checkpoint::write_atomically;
+use crate::checkpoint::{replace, write_atomically};
 use crate::config::LogConfig;
 use crate::disk::Disk;
 use crate::epoch::{LEADER_EPOCH_CHECKPOINT, LeaderEpochs};
@@ -72,6 +72,10 @@ pub(crate) struct Opened {
     pub(crate) log_end_offset: i64,
     pub(crate) recovery_point: i64,
     pub(crate) now_ms: i64,
+    /// Files were made or removed.
+    pub(crate) new_names: bool,
+    /// So was the directory.
+    pub(crate) new_dir: bool,
 }
 
 impl Log {
@@ -112,7 +116,7 @@ impl Log {
             high_watermark: start,
             log_end_offset: opened.log_end_offset,
             recovery_point: opened.recovery_point,
-            unflushed: Unflushed::new(opened.now_ms),
+            unflushed: Unflushed::new(opened.now_ms, opened.new_names, opened.new_dir),
             latest_ms: opened.now_ms,
         };
         log.publish();
@@ -240,18 +244,27 @@ impl Log {
         Ok(())
     }
 
-    /// Takes an epoch into the list, and the list to disk if it changed: before the batch that tells of it.
+    /// Takes an epoch into the list and, if that changed it, the list to disk. The file is synced by the next flush: a
+    /// crash before that brings recovery to the batches that tell of the epoch.
     pub(crate) fn note_epoch(&mut self, leader_epoch: i32, start_offset: i64) -> Result<(), LogError> {
         if leader_epoch < 0 || self.epochs.latest_epoch().is_some_and(|latest| latest >= leader_epoch) {
             return Ok(());
         }
-        self.change_epochs(|epochs| epochs.assign(leader_epoch, start_offset))
+        let mut epochs = LeaderEpochs::clone(&self.epochs);
+        if epochs.assign(leader_epoch, start_offset) {
+            let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
+            let written = replace(&*self.disk, &path, epochs.encode().as_bytes(), false);
+            self.health.watch(written)?;
+            self.unflushed.names += 1;
+            self.epochs = Arc::new(epochs);
+        }
+        Ok(())
     }
 
-    /// Changes the epochs; if `change` says so, writes the file.
-    pub(crate) fn change_epochs(&mut self, change: impl FnOnce(&mut LeaderEpochs) -> bool) -> Result<(), LogError> {
+    /// Takes epochs away as `remove` does; if it says that any went, makes that durable.
+    pub(crate) fn remove_epochs(&mut self, remove: impl FnOnce(&mut LeaderEpochs) -> bool) -> Result<(), LogError> {
         let mut epochs = LeaderEpochs::clone(&self.epochs);
-        if change(&mut epochs) {
+        if remove(&mut epochs) {
             let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
             let written = write_atomically(&*self.disk, &path, epochs.encode().as_bytes());
             self.health.watch(written)?;

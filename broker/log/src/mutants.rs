@@ -1,6 +1,6 @@
 //! Deliberate bugs, to prove that the tests would find such ones.
 //!
-//! `mutant!("id", right, wrong)` is `right`, always and at no cost. Only a build with `--cfg rkafka_mutants` holds the
+//! `mutant!("id", right, wrong)` is `right`, and `mutant!("id", { wrong })` nothing, always and at no cost. Only a build with `--cfg rkafka_mutants` holds the
 //! wrong expressions too and takes the one that the environment variable `RKAFKA_MUTANT` names. Every mutant must make
 //! a test fail; one that survives shows a hole in the tests, and the tests are what is then mended.
 //!
@@ -16,6 +16,7 @@
 /// The right expression, or the wrong one if this mutant was asked for. See the module's documentation.
 #[cfg(not(rkafka_mutants))]
 macro_rules! mutant {
+    ($id:literal, $wrong:block) => {};
     ($id:literal, $right:expr, $wrong:expr) => {
         $right
     };
@@ -23,6 +24,9 @@ macro_rules! mutant {
 
 #[cfg(rkafka_mutants)]
 macro_rules! mutant {
+    ($id:literal, $wrong:block) => {
+        if $crate::mutants::is_chosen($id) $wrong
+    };
     ($id:literal, $right:expr, $wrong:expr) => {
         if $crate::mutants::is_chosen($id) { $wrong } else { $right }
     };

@@ -56,7 +56,8 @@ impl Log {
                 is_active: next.is_none(),
             };
             let is_empty_active = candidate.is_active && candidate.size == 0;
-            if candidate.end_offset > self.high_watermark || is_empty_active || !goes(&candidate)? {
+            let is_uncommitted = mutant!("retention-of-active", candidate.end_offset > self.high_watermark, false);
+            if is_uncommitted || is_empty_active || !goes(&candidate)? {
                 break;
             }
             count = index + 1;

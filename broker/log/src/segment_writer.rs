@@ -172,6 +172,10 @@ impl SegmentWriter {
         self.reserve(self.size.saturating_add(bytes))?;
         let position = self.size;
         let file = Arc::clone(&self.open()?.file);
+        let note_first = mutant!("index-before-log", false, true);
+        if note_first {
+            self.note_all(batches, position, index_interval_bytes);
+        }
         if let Err(error) = file.pwritev(parts, position) {
             self.dirty_tail = true;
             // Best effort: the next append tries again before it writes.
@@ -179,11 +183,17 @@ impl SegmentWriter {
             return Err(LogError::io("write", &self.segment.path(FileKind::Log))(error));
         }
         self.size += bytes;
-        for batch in batches {
-            self.note(&BatchPlace { position: position + batch.position, ..*batch }, index_interval_bytes);
+        if !note_first {
+            self.note_all(batches, position, index_interval_bytes);
         }
         self.segment.set_size(self.size, now_ms);
         Ok(())
+    }
+
+    fn note_all(&mut self, batches: &[BatchPlace], position: u64, index_interval_bytes: u64) {
+        for batch in batches {
+            self.note(&BatchPlace { position: position + batch.position, ..*batch }, index_interval_bytes);
+        }
     }
 
     /// Keeps what is known of the segment up to date with a batch just written.

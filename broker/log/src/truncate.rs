@@ -30,7 +30,7 @@ impl Log {
         self.health.check()?;
         if offset >= self.log_end_offset {
             let log_end_offset = self.log_end_offset;
-            self.change_epochs(|epochs| epochs.truncate_from_end(log_end_offset))?;
+            self.remove_epochs(|epochs| epochs.truncate_from_end(log_end_offset))?;
             self.publish();
             return Ok(DeferredDeletion::default());
         }
@@ -43,7 +43,7 @@ impl Log {
         let (removed, log_end_offset) = self.health.watch_sync(truncated)?;
         self.log_start_offset = self.log_start_offset.min(log_end_offset);
         self.reload_producers(had_producers)?;
-        self.change_epochs(|epochs| epochs.truncate_from_end(log_end_offset))?;
+        self.remove_epochs(|epochs| epochs.truncate_from_end(log_end_offset))?;
         self.high_watermark = self.high_watermark.min(log_end_offset);
         self.producers.on_high_watermark(self.high_watermark);
         self.publish();
@@ -105,7 +105,7 @@ impl Log {
         let removed = self.segments.to_vec();
         let emptied = self.restart_at(start_offset, &removed);
         self.health.watch_sync(emptied)?;
-        self.change_epochs(|epochs| {
+        self.remove_epochs(|epochs| {
             epochs.clear();
             true
         })?;
@@ -153,7 +153,7 @@ impl Log {
     }
 
     pub(crate) fn raise_log_start(&mut self, offset: i64) -> Result<(), LogError> {
-        self.change_epochs(|epochs| epochs.truncate_from_start(offset))?;
+        self.remove_epochs(|epochs| epochs.truncate_from_start(offset))?;
         self.log_start_offset = offset;
         self.high_watermark = self.high_watermark.max(offset);
         self.producers.on_log_start_offset(offset);

@@ -101,7 +101,8 @@ pub struct Progress {
 pub fn inspect(reader: &LogReader, progress: Progress, now_ms: i64) -> Result<Cleanable, LogError> {
     let (view, config) = (reader.view(), reader.config());
     // A checkpoint outside the log is from before a truncation or a deletion: everything counts as dirty.
-    let inside = progress.cleaned_to.filter(|offset| (view.log_start_offset..=view.log_end_offset).contains(offset));
+    let inside =
+        progress.cleaned_to.filter(|offset| (view.log_start_offset..=view.log_end_offset).contains(offset));
     let first_dirty_offset = inside.unwrap_or(view.log_start_offset);
     let sealed = view.segments.split_last().map_or(&[][..], |(_, sealed)| sealed);
     // Without the active segment, also where an offset lies in it.

@@ -28,7 +28,7 @@ pub(crate) fn draw(
         options.compression = [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd][rng.below(4)].into();
     }
     if producer == 0 {
-        return data(rng, options, now_ms, "plain".to_owned());
+        return data(rng, options, now_ms, "plain");
     }
     let entry = producers.get(producer);
     let epoch = entry.map_or(0, |entry| entry.producer_epoch);
@@ -48,10 +48,10 @@ pub(crate) fn draw(
         options.producer_epoch += 1;
         options.base_sequence = 0;
     }
-    data(rng, options, now_ms, format!("producer {producer}"))
+    data(rng, options, now_ms, &format!("producer {producer}"))
 }
 
-fn data(rng: &mut SimRng, options: BatchOptions, now_ms: i64, what: String) -> Draft {
+fn data(rng: &mut SimRng, options: BatchOptions, now_ms: i64, what: &str) -> Draft {
     let mut builder = BatchBuilder::new(options);
     for _ in 0..1 + rng.below(4) {
         let key = [b'k', b'0' + rng.below(6) as u8];

@@ -60,8 +60,9 @@ pub(crate) fn check(before: &Model, found: &[StoredBatch], end: i64, now_ms: i64
     }
     for (key, offset) in latest {
         let kept = new_records.contains_key(&offset);
-        let is_old_tombstone = old_records.get(&offset).is_some_and(|((_, _, value), _, _)| value.is_none());
-        if !kept && !(is_old_tombstone && horizon_has_passed(before, offset, now_ms)) {
+        let is_tombstone = old_records.get(&offset).is_some_and(|((_, _, value), _, _)| value.is_none());
+        let may_go = is_tombstone && horizon_has_passed(before, offset, now_ms);
+        if !(kept || may_go) {
             return Err(format!(
                 "the latest record of {:?}, at {offset}, is gone",
                 String::from_utf8_lossy(key)

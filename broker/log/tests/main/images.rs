@@ -11,10 +11,12 @@ use crate::verify::{Depth, Expected, recover};
 use crate::world::{Point, Run, World, open};
 
 /// Scripts of the ordinary run; their seeds are 0, 1, 2, …
-const SCRIPTS: u64 = 100;
+const SCRIPTS: u64 = 90;
 const STEPS: usize = 60;
 /// The run must have recovered at least so often, whatever the scripts did.
 const RECOVERIES_MIN: u64 = 200_000;
+/// So often must copies have been swapped in.
+const COMPACTIONS_MIN: u64 = 60;
 
 #[test]
 fn every_crash_of_random_scripts_is_recovered() {
@@ -22,7 +24,7 @@ fn every_crash_of_random_scripts_is_recovered() {
         Images::new(place.seed, STEPS, &AtomicU64::new(0)).crash_all(Some(&place));
         return;
     }
-    let (next, recoveries) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (next, recoveries, compactions) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -32,13 +34,17 @@ fn every_crash_of_random_scripts_is_recovered() {
                     if seed >= SCRIPTS {
                         break;
                     }
-                    Images::new(seed, STEPS, &recoveries).crash_all(None);
+                    let images = Images::new(seed, STEPS, &recoveries);
+                    compactions.fetch_add(images.compactions() as u64, Ordering::Relaxed);
+                    images.crash_all(None);
                 }
             });
         }
     });
     let recoveries = recoveries.load(Ordering::Relaxed);
-    println!("{recoveries} recoveries from crashes of {SCRIPTS} scripts");
+    let compactions = compactions.load(Ordering::Relaxed);
+    println!("{recoveries} recoveries from crashes of {SCRIPTS} scripts with {compactions} compacted groups");
+    assert!(compactions >= COMPACTIONS_MIN, "only {compactions} groups were compacted");
     assert!(
         recoveries >= RECOVERIES_MIN,
         "only {recoveries} recoveries, {RECOVERIES_MIN} are wanted: add scripts"
@@ -57,6 +63,10 @@ pub(crate) struct Images<'a> {
 impl<'a> Images<'a> {
     pub(crate) fn new(seed: u64, steps: usize, recoveries: &'a AtomicU64) -> Self {
         Self { seed, run: World::run(seed, steps), recoveries, nothing: Model::default() }
+    }
+
+    fn compactions(&self) -> usize {
+        self.run.points.iter().filter(|point| point.what.starts_with("compacted (")).count()
     }
 
     /// Crashes at each change, or at the one place asked for.
@@ -81,7 +91,7 @@ impl<'a> Images<'a> {
             }
             let mut rng = SimRng::new(place.mixed());
             let image = state.crashed(crash, in_flight, rng.next_u64());
-            let result = self.recover(at, crash, image, &mut rng);
+            let result = self.recover(at, crash, &image, &mut rng);
             if let Err(problem) = result {
                 let step = self.step_of(at).0;
                 let what = self.run.points.get(step).map_or("the end", |point| &point.what);
@@ -100,24 +110,27 @@ impl<'a> Images<'a> {
         (step, step.checked_sub(1).map_or(&self.nothing, |before| &self.run.points[before].model))
     }
 
-    fn recover(&self, at: usize, crash: Crash, image: DiskState, rng: &mut SimRng) -> Result<(), String> {
+    fn recover(&self, at: usize, crash: Crash, image: &DiskState, rng: &mut SimRng) -> Result<(), String> {
         let (step, before) = self.step_of(at);
         let after = self.run.points.get(step);
         let killed = matches!(crash, Crash::Kill { .. });
         let expected = self.expected(step, before, after, killed);
         let options = OpenOptions {
             // Its checkpoint is lowered before a truncation.
-            recovery_point: after.map_or(before, |after| &after.model).recovery_point.min(before.recovery_point),
+            recovery_point: after
+                .map_or(before, |after| &after.model)
+                .recovery_point
+                .min(before.recovery_point),
             log_start_offset: before.log_start,
             clean_shutdown: false,
             now_ms: 1_800_000_000_000,
         };
         self.recoveries.fetch_add(1, Ordering::Relaxed);
         let depth = Depth { indexes: rng.chance(1, 8), twice: rng.chance(1, 6), goes_on: rng.chance(1, 10) };
-        let again = rng.chance(1, 25);
+        let again = rng.chance(1, 20);
         let disk = SimDisk::from_state(image.clone());
         recover(&disk, &self.run.config, options, &expected, depth, rng)?;
-        if again { self.crash_in_recovery(&image, options, &expected, rng) } else { Ok(()) }
+        if again { self.crash_in_recovery(image, options, &expected, rng) } else { Ok(()) }
     }
 
     /// What may be found: after a kill the log as before or after the step in flight, after a power cut as at any

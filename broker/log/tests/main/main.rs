@@ -7,6 +7,7 @@
 //! | `faults` | the n-th call of each kind fails |
 //! | `kill` | a real process on a real disk, ended by kill -9 |
 //! | `full` | a real disk that fills up |
+//! | `mutants` | deliberate bugs, each of which the others must catch (only with `--cfg rkafka_mutants`) |
 //!
 //! The others make it possible: `world` runs random scripts on a log and a `model`, `batches` draws what is appended,
 //! `verify`, `index_files` and `compaction` compare, `reproduce` names failures. Seeds are fixed: a failure is never chance.
@@ -20,6 +21,8 @@ mod images;
 mod index_files;
 mod kill;
 mod model;
+#[cfg(rkafka_mutants)]
+mod mutants;
 mod reproduce;
 mod verify;
 mod world;

@@ -83,6 +83,7 @@ pub(crate) fn live(world: &mut World) -> Result<(), String> {
         }
         memory(log, model)?;
         look_ups(log, model, &mut world.rng)?;
+        index_files(&world.disk)?;
     }
     Ok(())
 }
@@ -112,7 +113,7 @@ pub(crate) fn recover(
 ) -> Result<(), String> {
     let log = open(disk, config, options).map_err(|error| format!("recovery failed: {error}"))?;
     let first = fingerprint(&log)?;
-    let (log_start, end) = (first.log_start, first.end);
+    let log_start = first.log_start;
     if log_start < options.log_start_offset
         || log_start > expected.log_start_max.max(options.log_start_offset)
     {

@@ -82,6 +82,8 @@ pub(crate) struct World {
     /// A compaction pass under way; its groups are swapped in between other steps.
     cleaning: Option<(Cleaning, OffsetMap, i64)>,
     cleaner_checkpoint: Option<i64>,
+    /// Each third script rolls, flushes and commits more than it truncates, so that there is something to compact.
+    compacts: bool,
 }
 
 /// An empty disk with the partition's directory.
@@ -101,7 +103,7 @@ fn config_of(rng: &mut SimRng) -> LogConfig {
         segment_index_bytes: 96 + 12 * rng.below(100) as u64,
         index_interval_bytes: [0, 200, 1000][rng.below(3)],
         retention_ms: -1,
-        retention_bytes: if rng.chance(1, 2) { 30_000 } else { -1 },
+        retention_bytes: [-1, -1, -1, 12_000, 6000, 0][rng.below(6)],
         delete_retention_ms: 2000,
         producer_id_expiration_ms: i64::MAX,
         timestamp_after_max_ms: i64::MAX,
@@ -131,6 +133,7 @@ impl World {
             is_leader: true,
             cleaning: None,
             cleaner_checkpoint: None,
+            compacts: seed % 3 == 2,
             resets: false,
             steps: 0,
         }
@@ -181,7 +184,7 @@ impl World {
         if self.log.is_none() {
             return self.reopen(false);
         }
-        let what = match self.rng.below(100) {
+        let what = match self.rng.below(if self.compacts { 160 } else { 100 }) {
             0..48 if self.is_leader => self.append_as_leader()?,
             0..48 => self.append_as_follower()?,
             48..52 => self.retry()?,
@@ -193,7 +196,10 @@ impl World {
             82..83 => self.truncate_fully()?,
             83..86 => self.change_role()?,
             86..89 => self.apply_retention()?,
-            89..97 => self.compact()?,
+            89..97 | 100..130 => self.compact()?,
+            130..140 => self.commit_all(),
+            140..150 => self.flush(number)?,
+            150..160 => self.roll()?,
             _ => {
                 self.close(number)?;
                 self.reopen(true)?
@@ -323,6 +329,14 @@ impl World {
         self.model.high_watermark = offset;
         self.model.producers.on_high_watermark(offset);
         format!("high watermark {offset}")
+    }
+
+    fn commit_all(&mut self) -> String {
+        let end = self.model.end;
+        self.log().update_high_watermark(end);
+        self.model.high_watermark = end;
+        self.model.producers.on_high_watermark(end);
+        format!("high watermark {end}")
     }
 
     fn flush(&mut self, number: usize) -> Result<String, Trouble> {

@@ -161,9 +161,11 @@ fn stale(file: &File, rng: &mut SimRng) -> Vec<u8> {
     for change in &file.pending {
         let ContentChange::Write { position, bytes } = change else { continue };
         if rng.chance(1, 2) {
+            // From the start of the write, or of a sector in it: within a sector nothing is torn.
             let start = usize::try_from(*position).unwrap_or(usize::MAX);
-            let from = rng.below(bytes.len().max(1));
-            if let Some(place) = contents.get_mut(start + from..start + bytes.len()) {
+            let sectors = (start + bytes.len()) / SECTOR - start / SECTOR;
+            let from = ((start / SECTOR + rng.below(sectors + 1)) * SECTOR).max(start);
+            if let Some(place) = contents.get_mut(from..start + bytes.len()) {
                 fill_stale(place, &source, rng);
             }
         }
