@@ -20,11 +20,13 @@ pub fn target() -> PathBuf {
     profile.parent().expect("a profile's folder lies in the build directory").to_path_buf()
 }
 
-/// `…/target/<profile>`: the folder right below the one that cargo marks with a CACHEDIR.TAG.
+/// `…/target/<profile>`: where cargo puts programs; tests and examples lie one folder deeper.
 fn profile_dir() -> PathBuf {
     let exe = std::env::current_exe().expect("the program has a path");
-    let in_target = |dir: &&Path| dir.parent().is_some_and(|parent| parent.join("CACHEDIR.TAG").exists());
-    exe.ancestors().find(in_target).expect("the program was built by cargo").to_path_buf()
+    let folder = exe.parent().expect("a program lies in a folder");
+    let deeper = folder.ends_with("deps") || folder.ends_with("examples");
+    let folder = if deeper { folder.parent() } else { Some(folder) };
+    folder.expect("the program was built by cargo").to_path_buf()
 }
 
 /// The path of the `rkafka` binary, built with the profile of this program.

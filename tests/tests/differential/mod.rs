@@ -13,8 +13,10 @@
 //! script demands nothing that is left to chance.
 
 mod apis;
+mod commits;
 mod configs;
 mod fetch;
+mod groups;
 mod idempotence;
 mod intended;
 mod metadata;

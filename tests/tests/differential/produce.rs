@@ -170,10 +170,6 @@ fn bad_batches() {
                 session.ask(label, version, &produce("bad-batches", 0, -1, records.clone()));
             }
         }
-        let none = produce("bad-batches", 0, -1, Bytes::new());
-        let mut null = none.clone();
-        null.topic_data[0].partition_data[0].records = None;
-        session.ask("null records", 9, &null);
         read_all(session, "bad-batches", 1);
     });
 }

@@ -51,7 +51,7 @@ impl Names {
             Value::List(values) => {
                 // In the order of their fields, so that names are given in the same order on both sides.
                 if !ORDERED.contains(&field) {
-                    values.sort_by_cached_key(sort_key);
+                    values.sort_by_cached_key(|value| self.sort_key(value));
                 }
                 values.iter_mut().for_each(|value| self.mask(field, value));
             }
@@ -68,6 +68,27 @@ impl Names {
                 }
             }
         }
+    }
+
+    /// Elements are sorted by what names them, by everything that is the same on both sides, and by the names
+    /// that their ids have got already.
+    fn sort_key(&self, value: &Value) -> (Vec<String>, String, Vec<usize>) {
+        let Value::Record(fields) = value else { return (Vec::new(), format!("{value:?}"), Vec::new()) };
+        let leaves = fields.iter().filter_map(|(name, value)| match value {
+            Value::Leaf(leaf) => Some((name.as_str(), leaf)),
+            _ => None,
+        });
+        let naming = leaves.clone().filter(|(name, _)| NAMING.contains(name)).map(|(_, leaf)| leaf.clone());
+        let equal: Vec<_> = fields.iter().filter(|(name, _)| !MASKED.contains(&name.as_str())).collect();
+        let known =
+            leaves.filter(|(name, _)| MASKED.contains(name)).filter_map(|(_, leaf)| self.number(leaf));
+        (naming.collect(), format!("{equal:?}"), known.collect())
+    }
+
+    /// The number of the id that `leaf` holds, if it was seen before.
+    fn number(&self, leaf: &str) -> Option<usize> {
+        let held = |((_, id), _): &(&(&'static str, String), &usize)| leaf.contains(id.as_str());
+        self.known.iter().find(held).map(|(_, number)| *number)
     }
 
     fn mask_leaf(&mut self, field: &str, leaf: &str) -> String {
@@ -120,16 +141,8 @@ fn is_recent(number: i64) -> bool {
     (now - DAY_MS..now + DAY_MS).contains(&number)
 }
 
-/// Elements are sorted by what names them, then by everything that is the same on both sides.
-fn sort_key(value: &Value) -> (Vec<String>, String) {
-    let Value::Record(fields) = value else { return (Vec::new(), format!("{value:?}")) };
-    let name = |(name, value): &(String, Value)| match value {
-        Value::Leaf(leaf) if NAMING.contains(&name.as_str()) => Some(leaf.clone()),
-        _ => None,
-    };
-    let unmasked: Vec<_> = fields.iter().filter(|(name, _)| name != "topic_id").collect();
-    (fields.iter().filter_map(name).collect(), format!("{unmasked:?}"))
-}
+/// Fields that differ from broker to broker, so that nothing can be sorted by them.
+const MASKED: [&str; 3] = ["topic_id", "member_id", "producer_id"];
 
 /// Fields by which an element of a list is found.
 const NAMING: [&str; 8] = [
@@ -191,7 +204,7 @@ fn render_record<E: std::fmt::Display>(record: &Result<rkafka_record::Record<'_>
         Ok(record) => format!(
             "{} at {}: {:?} = {:?} headers {:?}",
             record.offset,
-            record.timestamp,
+            if is_recent(record.timestamp) { "<now>".to_owned() } else { record.timestamp.to_string() },
             text(record.key),
             text(record.value),
             record.headers().map(|header| (text(Some(header.key)), text(header.value))).collect::<Vec<_>>()

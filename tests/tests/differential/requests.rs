@@ -3,10 +3,12 @@
 use kafka_protocol::protocol::StrBytes;
 use rkafka_record::{BatchBuilder, BatchOptions};
 use rkafka_wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use rkafka_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use rkafka_wire::messages::metadata_request::MetadataRequestTopic;
 use rkafka_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use rkafka_wire::messages::{
-    CreateTopicsRequest, MetadataRequest, MetadataResponse, ProduceRequest, TopicName,
+    BrokerId, CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, ProduceRequest,
+    TopicName,
 };
 use uuid::Uuid;
 
@@ -44,7 +46,7 @@ pub(crate) fn create(topics: Vec<CreatableTopic>) -> CreateTopicsRequest {
     CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(30_000)
 }
 
-/// Creates a topic, waits until it has leaders, and returns its id.
+/// Creates a topic, waits until it is served, and returns its id.
 pub(crate) fn make_topic(
     session: &mut Session,
     name: &str,
@@ -53,9 +55,14 @@ pub(crate) fn make_topic(
 ) -> Uuid {
     let created = session.arrange(7, &create(vec![creatable(name, partitions, configs)]));
     assert_eq!(created.topics[0].error_code, 0, "creating {name}: {created:?}");
-    rkafka_tests::wait::until("the topic to have leaders", || {
-        let metadata = session.arrange(12, &metadata(&[name]));
-        ready(&metadata, partitions).then_some(())
+    // A broker tells of a topic a moment before it serves it: its logs say when that is so.
+    let partition = |index| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-1);
+    let logs = ListOffsetsTopic::default().with_name(topic(name));
+    let logs = logs.with_partitions((0..partitions).map(partition).collect());
+    let ends = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![logs]);
+    rkafka_tests::wait::until("the topic to be served", || {
+        let found = session.arrange(5, &ends);
+        found.topics[0].partitions.iter().all(|partition| partition.error_code == 0).then_some(())
     });
     created.topics[0].topic_id
 }
