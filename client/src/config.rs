@@ -140,7 +140,7 @@ impl ClientConfig {
             "request.timeout.ms" => self.request_timeout = millis(value)?,
             "default.api.timeout.ms" => self.default_api_timeout = millis(value)?,
             "retries" => {
-                self.retries = value.parse().map_err(|_| "a number from 0 to 4294967295 is expected")?
+                self.retries = value.parse().map_err(|_| "a number from 0 to 4294967295 is expected")?;
             }
             "retry.backoff.ms" => self.retry_backoff = millis(value)?,
             "retry.backoff.max.ms" => self.retry_backoff_max = millis(value)?,

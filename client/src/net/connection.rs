@@ -395,3 +395,131 @@ async fn read_frame(socket: &mut BufReader<OwnedReadHalf>, limit: usize) -> Resu
     }
     Ok(frame.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::protocol::Encodable;
+    use rkafka_wire::messages::api_versions_response::ApiVersion;
+    use rkafka_wire::messages::{MetadataRequest, MetadataResponse};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The ApiVersions answer of a broker that serves Metadata 4 to 7, in version 0 as 2.2 gives it when asked for
+    /// a version that it does not know.
+    fn versions_answer(correlation_id: i32, error_code: i16) -> Vec<u8> {
+        let metadata = ApiVersion::default().with_api_key(3).with_min_version(4).with_max_version(7);
+        let keys = if error_code == 0 { vec![metadata] } else { Vec::new() };
+        let answer = ApiVersionsResponse::default().with_error_code(error_code).with_api_keys(keys);
+        framed(correlation_id, &answer, 0)
+    }
+
+    fn framed(correlation_id: i32, answer: &impl Encodable, version: i16) -> Vec<u8> {
+        let mut body = BytesMut::new();
+        answer.encode(&mut body, version).unwrap();
+        let size = i32::try_from(4 + body.len()).unwrap();
+        [&size.to_be_bytes()[..], &correlation_id.to_be_bytes(), &body].concat()
+    }
+
+    async fn listener() -> (TcpListener, HostPort) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, HostPort { host: "127.0.0.1".into(), port })
+    }
+
+    fn options() -> ConnectionOptions {
+        let mut config = ClientConfig::new("localhost:1").unwrap();
+        config.request_timeout = Duration::from_millis(200);
+        ConnectionOptions::from(&config)
+    }
+
+    async fn request(socket: &mut TcpStream) -> (i16, i16, i32) {
+        let size = socket.read_u32().await.unwrap();
+        let mut frame = vec![0; size as usize];
+        socket.read_exact(&mut frame).await.unwrap();
+        let at = |at: usize| i16::from_be_bytes([frame[at], frame[at + 1]]);
+        (at(0), at(2), i32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]))
+    }
+
+    /// Opens a connection to a peer that reads one request and answers with `bytes`.
+    async fn fault_at(bytes: &'static [u8]) -> ConnectionFault {
+        let (listener, address) = listener().await;
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            request(&mut socket).await;
+            socket.write_all(bytes).await.unwrap();
+        });
+        Connection::open(&address, &options()).await.unwrap_err().fault
+    }
+
+    #[tokio::test]
+    async fn who_is_no_broker() {
+        let (listener, address) = listener().await;
+        drop(listener);
+        let error = Connection::open(&address, &options()).await.unwrap_err();
+        assert_eq!(error, ConnectionError { address: address.to_string(), fault: ConnectionFault::Refused });
+        let not_kafka = |reason: &str| ConnectionFault::NotKafka(reason.into());
+        assert_eq!(
+            fault_at(b"").await,
+            not_kafka("it closed the connection instead of answering an ApiVersions request")
+        );
+        let ConnectionFault::NotKafka(reason) = fault_at(b"HTTP/1.1 400 Bad Request\r\n\r\n").await else {
+            panic!("HTTP is not Kafka");
+        };
+        assert!(reason.starts_with("frame of 1213486160 bytes refused"), "{reason}");
+        assert_eq!(
+            fault_at(&[0, 0, 0, 4, 0, 0, 0, 99]).await,
+            not_kafka("answer with the unexpected correlation id 99")
+        );
+    }
+
+    /// A broker of 2.2: falls back to ApiVersions 0, then answers Metadata requests as `answer` says.
+    async fn old_broker(listener: TcpListener, metadata_answers: usize) {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let (key, version, id) = request(&mut socket).await;
+        assert_eq!((key, version), (18, 4));
+        socket.write_all(&versions_answer(id, 35)).await.unwrap();
+        let (key, version, id) = request(&mut socket).await;
+        assert_eq!((key, version), (18, 0));
+        socket.write_all(&versions_answer(id, 0)).await.unwrap();
+        let mut ids = Vec::new();
+        for _ in 0..metadata_answers {
+            let (key, version, id) = request(&mut socket).await;
+            assert_eq!((key, version), (3, 7));
+            ids.push(id);
+        }
+        for id in ids {
+            let answer = MetadataResponse::default().with_controller_id(id.into());
+            socket.write_all(&framed(id, &answer, 7)).await.unwrap();
+        }
+        // Reads on until the other side closes; what comes is not answered.
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest).await;
+    }
+
+    #[tokio::test]
+    async fn many_requests_in_flight_and_then_silence() {
+        let (listener, address) = listener().await;
+        tokio::spawn(old_broker(listener, 3));
+        let connection = Connection::open(&address, &options()).await.unwrap();
+        let version = connection.version::<MetadataRequest>().unwrap();
+        let body = MetadataRequest::default();
+        let call = || connection.call(version, &body);
+        // The peer answers only when all three have arrived; each caller gets its own answer.
+        let (one, two, three) = tokio::join!(call(), call(), call());
+        let ids: Vec<i32> =
+            [one, two, three].into_iter().map(|answer| answer.unwrap().controller_id.0).collect();
+        assert_eq!(ids, [2, 3, 4]);
+        assert!(connection.is_open() && connection.in_flight() == 0);
+
+        let timeout =
+            ConnectionFault::RequestTimeout { api: ApiKey::Metadata, after: Duration::from_millis(200) };
+        let (first, second) = tokio::join!(call(), call());
+        for failed in [first, second] {
+            let Err(ClientError::Connection(error)) = failed else { panic!("{failed:?}") };
+            assert_eq!(error.fault, timeout);
+        }
+        assert!(!connection.is_open(), "what is stuck in front of one request is so for all");
+        assert!(connection.call(version, &body).await.is_err());
+    }
+}
