@@ -252,7 +252,11 @@ mod tests {
         let _ = test.log.truncate_to(4).expect("truncates");
         test.append_plain(4, 10);
         let flushed = job.run().expect("synced");
-        assert_eq!(test.log.complete_flush(flushed, NOW_MS), 2, "it knew nothing of what came after the truncation");
+        assert_eq!(
+            test.log.complete_flush(flushed, NOW_MS),
+            2,
+            "it knew nothing of what came after the truncation"
+        );
     }
 
     #[test]

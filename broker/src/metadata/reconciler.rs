@@ -91,10 +91,21 @@ impl Reconciler {
             }
         }
         self.open_in_parallel(&opens);
+        let some_offline = self.dirs.dirs().iter().any(|dir| !dir.health().is_online());
         for action in &actions {
             match action {
                 Action::Open(_) => {}
-                Action::Stray(log) => self.put_aside(log, &found),
+                Action::Stray(log) => {
+                    self.put_aside(&TopicPartition { topic: log.topic.to_string(), partition: log.index });
+                }
+                // The partition may well be on the directory that is offline: an empty log elsewhere would be served
+                // in its place.
+                Action::Create(replica) if some_offline => {
+                    error!(partition = %replica, "not found while a log directory is offline; it is offline too");
+                }
+                Action::Create(replica) => {
+                    self.create(replica, &self.settings(&mut settings, &replica.topic, image))
+                }
                 other => drop(self.act(other, image, &mut settings)),
             }
         }
@@ -134,14 +145,13 @@ impl Reconciler {
         }
     }
 
-    fn put_aside(&self, log: &LogOnDisk, found: &[FoundLog]) {
-        let name = TopicPartition { topic: log.topic.to_string(), partition: log.index };
-        let Some(found) = found.iter().find(|found| found.partition == name) else { return };
-        match self.dirs.set_stray(found, Uuid::new_v4().as_u128()) {
-            Ok(path) => warn!(
+    fn put_aside(&self, name: &TopicPartition) {
+        match self.dirs.set_stray(name, Uuid::new_v4().as_u128()) {
+            Ok(Some(path)) => warn!(
                 "the cluster knows no replica of {name} here; its log is kept as {} for you to look at and remove",
                 path.display()
             ),
+            Ok(None) => {}
             Err(error) => error!(partition = %name, %error, "a stray log cannot be put aside"),
         }
     }
@@ -164,7 +174,11 @@ impl Reconciler {
 
     fn act(&self, action: &Action, image: &Image, settings: &mut SettingsCache) -> Option<Deleted> {
         match action {
-            Action::Create(replica) => self.create(replica, &self.settings(settings, &replica.topic, image)),
+            Action::Create(replica) => {
+                // What may be left of a namesake whose deletion failed must not come back as this one's records.
+                self.put_aside(&partition_name(replica));
+                self.create(replica, &self.settings(settings, &replica.topic, image));
+            }
             Action::Lead { replica, state } => {
                 let settings = self.settings(settings, &replica.topic, image);
                 self.lead(replica.id, state, image, &settings);
@@ -217,11 +231,16 @@ impl Reconciler {
     }
 
     fn delete(&self, replica: &Replica) -> Option<Deleted> {
-        let partition = self.partitions.remove(replica.id)?;
-        let log = partition.take_log()?;
-        let delay_ms = u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0);
-        match self.dirs.delete_log(&partition_name(replica), log, Uuid::new_v4().as_u128()) {
-            Ok(path) => Some(Deleted { path, delay: Duration::from_millis(delay_ms) }),
+        let (name, unique) = (partition_name(replica), Uuid::new_v4().as_u128());
+        let log = self.partitions.remove(replica.id).and_then(|partition| partition.take_log());
+        let delay_ms =
+            log.as_ref().map_or(0, |log| u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0));
+        let renamed = match log {
+            Some(log) => self.dirs.delete_log(&name, log, unique).map(Some),
+            None => self.dirs.delete_unopened(&name, unique),
+        };
+        match renamed {
+            Ok(path) => Some(Deleted { path: path?, delay: Duration::from_millis(delay_ms) }),
             Err(error) => {
                 error!(partition = %replica, %error, "the log cannot be deleted");
                 None

@@ -32,10 +32,7 @@ use crate::coordinator::GroupCoordinators;
 use crate::metadata::{Reconciler, adopt_logs};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
-use crate::quorum::{Quorum, QuorumError};
-
-/// The directory of the quorum's log in `metadata.log.dir`.
-const QUORUM_DIR: &str = "__rkafka_quorum";
+use crate::quorum::{self, Quorum, QuorumError};
 
 /// Why a node cannot start. Nothing is left half made: the same command works once the cause is gone.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +79,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let mut log_dirs = LogDirs::open(disk.clone(), &file_config.node().log_dirs)?;
     let id = node_id(&file_config, &log_dirs);
-    let quorum_dir = file_config.node().metadata_log_dir.join(QUORUM_DIR);
+    let quorum_dir = file_config.node().metadata_log_dir.join(quorum::DIRECTORY);
     let (quorum, images) = start_quorum(disk, &quorum_dir, id).await?;
     let cluster_id = form_cluster(&quorum, &log_dirs).await?;
     log_dirs.claim(&cluster_id, id.0, new_id)?;

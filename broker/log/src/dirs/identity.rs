@@ -11,7 +11,7 @@
 
 use std::path::Path;
 
-use crate::checkpoint::{read_text, write_atomically};
+use crate::checkpoint::{read_text, replace, write_atomically};
 use crate::disk::Disk;
 use crate::error::LogError;
 
@@ -84,21 +84,25 @@ impl DirIdentity {
 /// The disk's; [`LogError::Identity`] if the file is none.
 pub fn load_topic_id(disk: &dyn Disk, partition_dir: &Path) -> Result<Option<String>, LogError> {
     let path = partition_dir.join(PARTITION_METADATA);
-    let Some(text) = read_text(disk, &path)? else { return Ok(None) };
+    // Empty is what a power cut may leave of a new file; then the log itself was new as well.
+    let Some(text) = read_text(disk, &path)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let id = text.lines().find_map(|line| line.strip_prefix("topic_id:"));
     match id {
         Some(id) => Ok(Some(id.trim().to_owned())),
-        None => Err(LogError::Identity { path, problem: "it names no topic_id".to_owned() }),
+        None => Err(LogError::Identity {
+            path,
+            problem: "it names no topic_id; remove it to have the log taken by its name".to_owned(),
+        }),
     }
 }
 
-/// Writes the topic id of a partition directory.
+/// Writes the topic id of a partition directory. The name is durable with the log's first flush, as its segments are.
 ///
 /// # Errors
 /// The disk's.
 pub fn save_topic_id(disk: &dyn Disk, partition_dir: &Path, topic_id: &str) -> Result<(), LogError> {
     let text = format!("version: 0\ntopic_id: {topic_id}");
-    write_atomically(disk, &partition_dir.join(PARTITION_METADATA), text.as_bytes())
+    replace(disk, &partition_dir.join(PARTITION_METADATA), text.as_bytes(), true)
 }
 
 #[cfg(test)]

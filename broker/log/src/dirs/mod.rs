@@ -18,7 +18,7 @@ mod identity;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::checkpoint::{read_text, write_atomically};
 use crate::config::LogConfig;
@@ -48,6 +48,8 @@ pub struct LogDir {
     checkpoints: Checkpoints,
     /// Logs that live here, for placement.
     logs: AtomicUsize,
+    /// A log here could not be opened, so whatever it needs is still to be done: no stop is clean.
+    unopened: AtomicBool,
     _lock: Option<Box<dyn FileLock>>,
 }
 
@@ -151,9 +153,12 @@ impl LogDirs {
         for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
             let entries = self.disk.list(&dir.path).map_err(LogError::io("list", &dir.path));
             for entry in dir.health.watch(entries).unwrap_or_default() {
-                let Some((partition, DirectoryKind::Live)) = TopicPartition::parse_dir(&entry.name) else { continue };
+                let Some((partition, DirectoryKind::Live)) = TopicPartition::parse_dir(&entry.name) else {
+                    continue;
+                };
                 if let Some(other) = seen.insert(partition, &dir.path) {
-                    let problem = format!("the partition lies in {} too; remove one of both", other.display());
+                    let problem =
+                        format!("the partition lies in {} too; remove one of both", other.display());
                     return Err(LogError::Identity { path: dir.path.join(entry.name), problem });
                 }
             }
@@ -244,16 +249,28 @@ impl LogDirs {
             }
             let path = dir.path.join(&entry.name);
             match TopicPartition::parse_dir(&entry.name) {
-                Some((partition, DirectoryKind::Live)) => {
-                    let topic_id = load_topic_id(&*self.disk, &path)?;
-                    let leader_epoch = newest_epoch(&*self.disk, &path)?;
-                    found.push(FoundLog { partition, dir: index, topic_id, leader_epoch });
+                Some((partition, DirectoryKind::Live)) => match self.look_at(index, partition, &path) {
+                    Ok(log) => found.push(log),
+                    // One log that cannot be told is offline; the others are not to blame.
+                    Err(error) => {
+                        tracing::error!(%error, "a log is left alone");
+                        dir.unopened.store(true, Ordering::Relaxed);
+                    }
+                },
+                Some((_, DirectoryKind::Deleted)) => {
+                    let removed = remove_tree(&*self.disk, &path);
+                    removed.unwrap_or_else(|error| tracing::warn!(%error, "a deleted log is still there"));
                 }
-                Some((_, DirectoryKind::Deleted)) => remove_tree(&*self.disk, &path)?,
                 Some((_, DirectoryKind::Future | DirectoryKind::Stray)) | None => {}
             }
         }
         Ok(found)
+    }
+
+    fn look_at(&self, dir: usize, partition: TopicPartition, path: &Path) -> Result<FoundLog, LogError> {
+        let topic_id = load_topic_id(&*self.disk, path)?;
+        let leader_epoch = newest_epoch(&*self.disk, path)?;
+        Ok(FoundLog { partition, dir, topic_id, leader_epoch })
     }
 
     /// Opens a log that [`find_logs`](Self::find_logs) found, with what the checkpoints say of it.
@@ -273,7 +290,8 @@ impl LogDirs {
             clean_shutdown: dir.clean,
             now_ms,
         };
-        let mut opened = self.open_in(dir, &found.partition, config, options)?;
+        let opened = self.open_in(dir, &found.partition, config, options);
+        let mut opened = opened.inspect_err(|_| dir.unopened.store(true, Ordering::Relaxed))?;
         if let Some(high_watermark) = dir.checkpointed(Checkpoint::HighWatermark, &found.partition) {
             opened.log.update_high_watermark(high_watermark);
         }
@@ -283,7 +301,7 @@ impl LogDirs {
     /// Makes an empty log in the online directory that has the fewest, as Kafka does.
     ///
     /// # Errors
-    /// [`LogError::NoDirectory`]; the disk's.
+    /// [`LogError::Identity`] if a directory of that name is there; [`LogError::NoDirectory`]; the disk's.
     pub fn create_log(
         &self,
         partition: &TopicPartition,
@@ -291,6 +309,10 @@ impl LogDirs {
         config: Arc<LogConfig>,
         now_ms: i64,
     ) -> Result<Log, LogError> {
+        if let Some(path) = self.find_named(partition) {
+            let problem = "a log is there already; it is not taken for the new one".to_owned();
+            return Err(LogError::Identity { path, problem });
+        }
         let online = self.dirs.iter().filter(|dir| dir.health.is_online());
         let dir = online.min_by_key(|dir| dir.logs.load(Ordering::Relaxed)).ok_or(LogError::NoDirectory)?;
         let options =
@@ -298,8 +320,6 @@ impl LogDirs {
         let path = dir.path.join(partition.dir_name());
         let opened = self.open_in(dir, partition, config, options)?;
         dir.health.watch(save_topic_id(&*self.disk, &path, topic_id))?;
-        let synced = self.disk.sync_dir(&dir.path).map_err(LogError::io("sync", &dir.path));
-        dir.health.watch_sync(synced)?;
         dir.logs.fetch_add(1, Ordering::Relaxed);
         Ok(opened.log)
     }
@@ -336,14 +356,33 @@ impl LogDirs {
         self.rename_log(partition, &from, partition.deleted_dir_name(unique))
     }
 
-    /// Puts aside a log that the cluster does not know to belong here; it is kept for the operator.
+    /// [`delete_log`](Self::delete_log) for a log that could not be opened; nothing if there is none.
     ///
     /// # Errors
     /// The disk's.
-    pub fn set_stray(&self, found: &FoundLog, unique: u128) -> Result<PathBuf, LogError> {
-        let dir = self.dirs.get(found.dir).ok_or(LogError::NoDirectory)?;
-        let name = found.partition.dir_name();
-        self.rename_log(&found.partition, &dir.path.join(&name), format!("{name}.{unique:032x}-stray"))
+    pub fn delete_unopened(
+        &self,
+        partition: &TopicPartition,
+        unique: u128,
+    ) -> Result<Option<PathBuf>, LogError> {
+        let Some(from) = self.find_named(partition) else { return Ok(None) };
+        self.rename_log(partition, &from, partition.deleted_dir_name(unique)).map(Some)
+    }
+
+    /// Puts aside a log that the cluster does not know to belong here; it is kept for the operator. Nothing if there
+    /// is none.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn set_stray(&self, partition: &TopicPartition, unique: u128) -> Result<Option<PathBuf>, LogError> {
+        let Some(from) = self.find_named(partition) else { return Ok(None) };
+        self.rename_log(partition, &from, format!("{partition}.{unique:032x}-stray")).map(Some)
+    }
+
+    /// The directory of a partition, open or not.
+    fn find_named(&self, partition: &TopicPartition) -> Option<PathBuf> {
+        let online = self.dirs.iter().filter(|dir| dir.health.is_online());
+        online.map(|dir| dir.path.join(partition.dir_name())).find(|path| self.disk.stat(path).is_ok())
     }
 
     fn rename_log(&self, partition: &TopicPartition, from: &Path, name: String) -> Result<PathBuf, LogError> {
@@ -376,7 +415,8 @@ impl LogDirs {
     /// # Errors
     /// The disk's, of the first directory that failed; the others are written all the same.
     pub fn write_checkpoints(&self, positions: &[LogPosition]) -> Result<(), LogError> {
-        let offset_of: [(Checkpoint, fn(&LogPosition) -> i64); 3] = [
+        type OffsetOf = fn(&LogPosition) -> i64;
+        let offset_of: [(Checkpoint, OffsetOf); 3] = [
             (Checkpoint::RecoveryPoint, |position| position.recovery_point),
             (Checkpoint::LogStart, |position| position.log_start_offset),
             (Checkpoint::HighWatermark, |position| position.high_watermark),
@@ -386,8 +426,10 @@ impl LogDirs {
             let here = || positions.iter().filter(|position| position.dir == dir.path);
             for (checkpoint, offset) in offset_of {
                 // A log that starts at 0 needs no word about it.
-                let needed = |position: &&LogPosition| checkpoint != Checkpoint::LogStart || offset(position) > 0;
-                let offsets = here().filter(needed).map(|position| (position.partition.clone(), offset(position)));
+                let needed =
+                    |position: &&LogPosition| checkpoint != Checkpoint::LogStart || offset(position) > 0;
+                let offsets =
+                    here().filter(needed).map(|position| (position.partition.clone(), offset(position)));
                 let written = dir.checkpoints.change(&*self.disk, checkpoint, |all| all.extend(offsets));
                 result = result.and(dir.health.watch(written));
             }
@@ -399,7 +441,12 @@ impl LogDirs {
     ///
     /// # Errors
     /// The disk's.
-    pub fn write_cleaner_checkpoint(&self, dir: &Path, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+    pub fn write_cleaner_checkpoint(
+        &self,
+        dir: &Path,
+        partition: &TopicPartition,
+        offset: i64,
+    ) -> Result<(), LogError> {
         let dir = self.at(dir)?;
         let written = dir.checkpoints.change(&*self.disk, Checkpoint::Cleaner, |all| {
             all.insert(partition.clone(), offset);
@@ -413,7 +460,12 @@ impl LogDirs {
     ///
     /// # Errors
     /// The disk's; then the log must not be truncated.
-    pub fn lower_recovery_point(&self, dir: &Path, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+    pub fn lower_recovery_point(
+        &self,
+        dir: &Path,
+        partition: &TopicPartition,
+        offset: i64,
+    ) -> Result<(), LogError> {
         let dir = self.at(dir)?;
         let written = dir.checkpoints.change(&*self.disk, Checkpoint::RecoveryPoint, |all| {
             if let Some(point) = all.get_mut(partition) {
@@ -430,11 +482,13 @@ impl LogDirs {
     }
 
     /// Leaves the clean shutdown markers; to be called when every log is closed and the checkpoints are written.
+    /// A directory with a log that could not be opened gets none: the next start must look at that log.
     ///
     /// # Errors
     /// The disk's.
     pub fn mark_clean(&self) -> Result<(), LogError> {
-        for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
+        let all_opened = |dir: &&LogDir| !dir.unopened.load(Ordering::Relaxed);
+        for dir in self.dirs.iter().filter(|dir| dir.health.is_online()).filter(all_opened) {
             write_atomically(
                 &*self.disk,
                 &dir.path.join(CLEAN_SHUTDOWN),
@@ -462,6 +516,7 @@ fn open_dir(disk: &dyn Disk, path: &Path) -> Result<LogDir, LogError> {
         clean,
         checkpoints: Checkpoints::read(disk, path)?,
         logs: AtomicUsize::new(0),
+        unopened: AtomicBool::new(false),
         _lock: Some(lock),
     };
     if clean {
@@ -482,6 +537,7 @@ fn failed_dir(path: &Path, reason: &str) -> LogDir {
         clean: false,
         checkpoints: Checkpoints::none(path),
         logs: AtomicUsize::new(0),
+        unopened: AtomicBool::new(false),
         _lock: None,
     }
 }
@@ -492,11 +548,12 @@ fn is_metadata_log(name: &str) -> bool {
 }
 
 fn newest_epoch(disk: &dyn Disk, partition_dir: &Path) -> Result<i32, LogError> {
-    let text = read_text(disk, &partition_dir.join(LEADER_EPOCH_CHECKPOINT)).or_else(|error| match error {
-        // A damaged file is opening's to deal with.
-        LogError::Corrupt { .. } => Ok(None),
-        other => Err(other),
-    })?;
+    let text =
+        read_text(disk, &partition_dir.join(LEADER_EPOCH_CHECKPOINT)).or_else(|error| match error {
+            // A damaged file is opening's to deal with.
+            LogError::Corrupt { .. } => Ok(None),
+            other => Err(other),
+        })?;
     let epochs = text.and_then(|text| LeaderEpochs::decode(text.as_bytes()).ok());
     Ok(epochs.and_then(|epochs| epochs.latest_epoch()).unwrap_or(UNDEFINED_EPOCH))
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::append::AppendContext;
-use crate::disk::mem::SimDisk;
+use crate::disk::mem::{CallKind, Failure, SimDisk};
 use crate::producer::AppendOrigin;
 use rkafka_record::{BatchBuilder, BatchOptions};
 
@@ -96,8 +96,8 @@ fn strays_are_kept_and_not_found_again() {
     let disk = SimDisk::new();
     let dirs = open(&disk);
     drop(dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room"));
-    let found = dirs.find_logs();
-    let stray = dirs.set_stray(&found[0], 1).expect("renamed");
+    let stray = dirs.set_stray(&partition(0), 1).expect("renamed").expect("was there");
+    assert_eq!(dirs.set_stray(&partition(0), 2).expect("fine"), None, "it is gone from there");
     assert_eq!(dirs.find_logs(), []);
     assert!(disk.files().iter().any(|file| file.starts_with(&stray)), "kept for the operator");
 }
@@ -120,8 +120,9 @@ fn directories_of_others_are_refused() {
 fn checkpoints_keep_what_is_not_named_and_forget_what_is_deleted() {
     let disk = SimDisk::new();
     let dirs = open(&disk);
-    let mut logs: Vec<Log> =
-        (0..2).map(|index| dirs.create_log(&partition(index), TOPIC_ID, config(), 0).expect("room")).collect();
+    let mut logs: Vec<Log> = (0..2)
+        .map(|index| dirs.create_log(&partition(index), TOPIC_ID, config(), 0).expect("room"))
+        .collect();
     logs.iter_mut().for_each(append);
     for log in &mut logs {
         log.flush().expect("flushes");
@@ -135,8 +136,9 @@ fn checkpoints_keep_what_is_not_named_and_forget_what_is_deleted() {
         let dirs = open(disk);
         let dir_of = |path: &Path| dirs.dirs().iter().position(|dir| dir.path() == path).expect("there");
         let (a, b) = (&dirs.dirs()[dir_of(&first.dir)], &dirs.dirs()[dir_of(&second.dir)]);
-        [Checkpoint::RecoveryPoint, Checkpoint::HighWatermark]
-            .map(|checkpoint| (a.checkpointed(checkpoint, &partition(0)), b.checkpointed(checkpoint, &partition(1))))
+        [Checkpoint::RecoveryPoint, Checkpoint::HighWatermark].map(|checkpoint| {
+            (a.checkpointed(checkpoint, &partition(0)), b.checkpointed(checkpoint, &partition(1)))
+        })
     };
     let log = logs.remove(0);
     let deleted = dirs.dirs().iter().position(|dir| dir.path() == first.dir).expect("there");
@@ -165,4 +167,20 @@ fn a_partition_in_two_directories_is_refused() {
     }
     let error = LogDirs::open(Arc::new(disk), &paths()).expect_err("refused").to_string();
     assert!(error.contains("/b/t-0") && error.contains("lies in /a too"), "{error}");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_no_empty_one_and_leaves_no_clean_stop() {
+    let disk = SimDisk::new();
+    let dirs = open(&disk);
+    drop(dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room"));
+    let again = dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect_err("it is there").to_string();
+    assert!(again.contains("t-0"), "{again}");
+    let found = dirs.find_logs();
+    disk.fail_nth(CallKind::Look, 1, Failure::Io);
+    dirs.open_log(&found[0], config(), 0).expect_err("the disk fails");
+    dirs.mark_clean().expect("the other directory");
+    drop(dirs);
+    let marked = disk.files().into_iter().filter(|file| file.ends_with(CLEAN_SHUTDOWN)).count();
+    assert!(marked <= 1, "the directory of the failed log is not marked");
 }
