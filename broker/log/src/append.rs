@@ -59,7 +59,11 @@ impl Log {
     ///
     /// # Errors
     /// [`AppendError`]; the log is then unchanged.
-    pub fn append_leader(&mut self, batch: &[u8], context: &AppendContext) -> Result<AppendOutcome, AppendError> {
+    pub fn append_leader(
+        &mut self,
+        batch: &[u8],
+        context: &AppendContext,
+    ) -> Result<AppendOutcome, AppendError> {
         let valid = ValidBatch::check(batch, &self.config, context.origin, context.now_ms)?;
         self.append_validated(&valid, context)
     }
@@ -160,7 +164,12 @@ impl Log {
     }
 
     /// Returns whether a new segment was begun.
-    fn append_checked(&mut self, incoming: &[Incoming], batches: &[u8], now_ms: i64) -> Result<bool, LogError> {
+    fn append_checked(
+        &mut self,
+        incoming: &[Incoming],
+        batches: &[u8],
+        now_ms: i64,
+    ) -> Result<bool, LogError> {
         let (mut rest, mut rolled) = (incoming, false);
         while let Some(first) = rest.first() {
             rolled |= self.roll_if_needed(&first.place, now_ms)?;
@@ -206,7 +215,8 @@ impl Log {
     fn append_fetched(&mut self, incoming: &[Incoming], bytes: &[u8], now_ms: i64) -> Result<(), LogError> {
         let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else { return Ok(()) };
         let start = first.place.position;
-        let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(last.place.end()).unwrap_or(0);
+        let range =
+            usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(last.place.end()).unwrap_or(0);
         let part = bytes.get(range).unwrap_or_default();
         self.write(&[IoSlice::new(part)], incoming, now_ms)
     }
@@ -252,9 +262,11 @@ impl Log {
         now_ms: i64,
     ) -> Result<(), LogError> {
         let start = incoming.first().map_or(0, |first| first.place.position);
-        let places = incoming.iter().map(|next| BatchPlace { position: next.place.position - start, ..next.place });
+        let places =
+            incoming.iter().map(|next| BatchPlace { position: next.place.position - start, ..next.place });
         let places: smallvec::SmallVec<[BatchPlace; 1]> = places.collect();
-        let is_abort = |next: &&Incoming| matches!(next.producer.kind, BatchKind::EndTransaction(end) if !end.committed);
+        let is_abort =
+            |next: &&Incoming| matches!(next.producer.kind, BatchKind::EndTransaction(end) if !end.committed);
         let aborts = incoming.iter().filter(is_abort).count();
         if aborts > 0 {
             let reserved = self.active.segment().transactions().reserve(aborts);
@@ -324,7 +336,11 @@ mod tests {
         assert_eq!((outcome.base_offset, outcome.last_offset, outcome.duplicate), (1, 2, false));
         let stored = test.disk.contents(&test.path("00000000000000000000.log")).expect("there");
         let stored = stored.get(one("first").len()..).unwrap_or_default();
-        assert_eq!(stored.get(17..), sent.get(17..), "behind offset, length, epoch and magic nothing changes");
+        assert_eq!(
+            stored.get(17..),
+            sent.get(17..),
+            "behind offset, length, epoch and magic nothing changes"
+        );
         let header = BatchRef::parse(stored).expect("a batch");
         assert_eq!((header.base_offset(), header.partition_leader_epoch()), (1, 1));
     }
@@ -332,7 +348,8 @@ mod tests {
     #[test]
     fn a_repeated_batch_is_answered_with_its_first_offsets() {
         let mut test = TestLog::new(config());
-        let sent = |sequence| batch(from_producer(9, sequence, false), &[(NOW_MS, None, "a"), (NOW_MS, None, "b")]);
+        let sent =
+            |sequence| batch(from_producer(9, sequence, false), &[(NOW_MS, None, "a"), (NOW_MS, None, "b")]);
         for (sequence, offset) in [(0, 0), (2, 2), (4, 4)] {
             assert_eq!(test.append(&sent(sequence)).base_offset, offset);
         }
@@ -364,7 +381,8 @@ mod tests {
 
         let mut test = TestLog::new(LogConfig { segment_ms: 1000, ..config() });
         for now_ms in [NOW_MS, NOW_MS + 1000, NOW_MS + 1001, NOW_MS + 1002] {
-            let context = AppendContext { leader_epoch: 0, origin: AppendOrigin::Client, now_ms, sole_replica: true };
+            let context =
+                AppendContext { leader_epoch: 0, origin: AppendOrigin::Client, now_ms, sole_replica: true };
             test.log.append_leader(&at(-1), &context).expect("appends");
         }
         assert_eq!(test.base_offsets(), [0, 2]);
@@ -418,7 +436,9 @@ mod tests {
     #[test]
     fn a_follower_takes_offsets_and_epochs_as_they_are() {
         let mut test = TestLog::new(LogConfig { segment_bytes: 300, ..config() });
-        let batches = [fetched(0, 1, 2), fetched(2, 1, 1), fetched(5, 3, 4), fetched(9, 4, 1), fetched(10, 4, 2)].concat();
+        let batches =
+            [fetched(0, 1, 2), fetched(2, 1, 1), fetched(5, 3, 4), fetched(9, 4, 1), fetched(10, 4, 2)]
+                .concat();
         let with_part = [batches.clone(), fetched(12, 4, 1).split_at(40).0.to_vec()].concat();
         let outcome = test.log.append_follower(&with_part, NOW_MS).expect("appends");
         assert_eq!((outcome.base_offset, outcome.last_offset, outcome.rolled), (0, 11, true));
@@ -427,7 +447,10 @@ mod tests {
         assert_eq!(epochs, [(1, 0), (3, 5), (4, 9)]);
         assert!(test.log.segments.iter().all(|segment| segment.size() <= 300));
         let stale = test.log.append_follower(&fetched(11, 4, 1), NOW_MS).expect_err("known already");
-        assert!(matches!(stale, AppendError::UnexpectedOffset { base_offset: 11, expected: 12, .. }), "{stale}");
+        assert!(
+            matches!(stale, AppendError::UnexpectedOffset { base_offset: 11, expected: 12, .. }),
+            "{stale}"
+        );
         let mut damaged = fetched(12, 4, 1);
         damaged[70] ^= 1;
         assert!(test.log.append_follower(&damaged, NOW_MS).is_err());
@@ -439,7 +462,12 @@ mod tests {
         let mut test = TestLog::new(config());
         test.append(&one("value"));
         assert_eq!((test.log.high_watermark(), test.log.view().high_watermark), (1, 1));
-        let context = AppendContext { leader_epoch: 1, origin: AppendOrigin::Client, now_ms: NOW_MS, sole_replica: false };
+        let context = AppendContext {
+            leader_epoch: 1,
+            origin: AppendOrigin::Client,
+            now_ms: NOW_MS,
+            sole_replica: false,
+        };
         test.log.append_leader(&one("value"), &context).expect("appends");
         assert_eq!((test.log.high_watermark(), test.log.view().log_end_offset), (1, 2));
         assert!(test.log.update_high_watermark(100), "as far as the log goes");
@@ -450,7 +478,12 @@ mod tests {
     #[test]
     fn an_open_transaction_holds_down_the_stable_offset_until_its_marker_is_committed() {
         let mut test = TestLog::new(config());
-        let context = AppendContext { leader_epoch: 1, origin: AppendOrigin::Client, now_ms: NOW_MS, sole_replica: false };
+        let context = AppendContext {
+            leader_epoch: 1,
+            origin: AppendOrigin::Client,
+            now_ms: NOW_MS,
+            sole_replica: false,
+        };
         test.append(&one("value"));
         let sent = batch(from_producer(1, 0, true), &[(NOW_MS, None, "value")]);
         test.log.append_leader(&sent, &context).expect("appends");
@@ -502,18 +535,24 @@ mod tests {
         let mut test = TestLog::new(config());
         test.append_plain(3, 100);
         test.disk.fail_nth(CallKind::Write, 1, Failure::Io);
-        assert!(matches!(test.try_append(&one("value"), AppendOrigin::Client), Err(AppendError::Log(LogError::Io { .. }))));
+        assert!(matches!(
+            test.try_append(&one("value"), AppendOrigin::Client),
+            Err(AppendError::Log(LogError::Io { .. }))
+        ));
         let refused = test.try_append(&one("value"), AppendOrigin::Client).expect_err("offline");
         assert!(matches!(refused, AppendError::Log(LogError::Offline { .. })), "{refused}");
         assert!(refused.to_string().contains(DIR), "{refused}");
         assert_eq!(test.batches_from(0), [(0, 0), (1, 1), (2, 2)]);
-        assert!(test.log.flush().is_err() && test.log.roll(NOW_MS).is_err() && test.log.truncate_to(1).is_err());
+        assert!(
+            test.log.flush().is_err() && test.log.roll(NOW_MS).is_err() && test.log.truncate_to(1).is_err()
+        );
     }
 
     #[test]
     fn records_of_any_offset_delta_keep_their_place() {
         let mut test = TestLog::new(config());
-        let mut builder = BatchBuilder::new(BatchOptions { last_offset: Some(99), ..BatchOptions::default() });
+        let mut builder =
+            BatchBuilder::new(BatchOptions { last_offset: Some(99), ..BatchOptions::default() });
         builder.append_at(40, NOW_MS, None, Some(b"compacted"), &[]).expect("fits");
         test.log.append_follower(&builder.build().expect("builds"), NOW_MS).expect("appends");
         assert_eq!((test.log.log_end_offset(), test.batches_from(50)), (100, vec![(0, 99)]));

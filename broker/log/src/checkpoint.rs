@@ -51,7 +51,12 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, contents: &[u8]) -> Result
 /// Replaces a file's contents; the name is durable once the directory is synced. With `sync_contents` a crash leaves
 /// the old or the new contents, without it perhaps neither: that is for a file that can be made anew, until a flush
 /// syncs it.
-pub(crate) fn replace(disk: &dyn Disk, path: &Path, contents: &[u8], sync_contents: bool) -> Result<(), LogError> {
+pub(crate) fn replace(
+    disk: &dyn Disk,
+    path: &Path,
+    contents: &[u8],
+    sync_contents: bool,
+) -> Result<(), LogError> {
     let temporary = temporary_path(path);
     let file = disk.open(&temporary, OpenMode::Truncate).map_err(LogError::io("make", &temporary))?;
     file.pwritev(&[IoSlice::new(contents)], 0).map_err(LogError::io("write", &temporary))?;
@@ -77,7 +82,7 @@ pub fn read_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>, LogErro
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(LogError::io("read", path))?,
     };
-    String::from_utf8(contents).map(Some).map_err(|_| corrupt(path, "it is not text".to_owned()))
+    String::from_utf8(contents).map(Some).map_err(|_| corrupt(path, "it is not text"))
 }
 
 /// Writes an offset checkpoint.
@@ -94,12 +99,15 @@ pub fn write_offsets(disk: &dyn Disk, path: &Path, offsets: &Offsets) -> Result<
 /// The disk's; [`LogError::Corrupt`] if it is not an offset checkpoint.
 pub fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<Offsets, LogError> {
     let text = read_text(disk, path)?.unwrap_or_default();
-    decode(&text).map_err(|problem| corrupt(path, problem))
+    decode(&text).map_err(|problem| corrupt(path, &problem))
 }
 
-fn corrupt(path: &Path, problem: String) -> LogError {
+fn corrupt(path: &Path, problem: &str) -> LogError {
     let path = path.to_path_buf();
-    LogError::Corrupt { path, problem: format!("{problem}; delete it and restart: what it says is then found out anew") }
+    LogError::Corrupt {
+        path,
+        problem: format!("{problem}; delete it and restart: what it says is then found out anew"),
+    }
 }
 
 fn encode(offsets: &Offsets) -> String {
@@ -145,7 +153,9 @@ mod tests {
 
     fn offsets(entries: &[(&str, i32, i64)]) -> Offsets {
         let entries = entries.iter();
-        entries.map(|(topic, p, o)| (TopicPartition { topic: (*topic).to_owned(), partition: *p }, *o)).collect()
+        entries
+            .map(|(topic, p, o)| (TopicPartition { topic: (*topic).to_owned(), partition: *p }, *o))
+            .collect()
     }
 
     #[test]
@@ -160,7 +170,15 @@ mod tests {
 
     #[test]
     fn damage_is_found() {
-        for text in ["1\n0\n", "0\n2\na 0 1\n", "0\n1\na 0\n", "0\n1\na 0 1 2\n", "0\n1\na x 1\n", "0\nx\n", "0\n0\na 0 1\n"] {
+        for text in [
+            "1\n0\n",
+            "0\n2\na 0 1\n",
+            "0\n1\na 0\n",
+            "0\n1\na 0 1 2\n",
+            "0\n1\na x 1\n",
+            "0\nx\n",
+            "0\n0\na 0 1\n",
+        ] {
             assert!(decode(text).is_err(), "{text:?}");
         }
     }

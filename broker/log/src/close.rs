@@ -67,7 +67,10 @@ mod tests {
     fn after_an_orderly_stop_nothing_is_scanned_and_everything_is_known() {
         let mut test = TestLog::new(LogConfig { segment_bytes: 3000, index_interval_bytes: 200, ..config() });
         for number in 0..40 {
-            test.append(&batch(from_producer(number % 3, number as i32 / 3, false), &[(NOW_MS, None, &"v".repeat(100))]));
+            test.append(&batch(
+                from_producer(number % 3, number as i32 / 3, false),
+                &[(NOW_MS, None, &"v".repeat(100))],
+            ));
         }
         let (producers, spans) = (test.log.producers().encode_snapshot(), test.batches_from(0));
         let mut test = test.restarted();
@@ -90,7 +93,8 @@ mod tests {
         test.log.close().expect("closes");
         let size_of = |name: &str| disk.contents(&path(name)).expect("there").len() as u64;
         assert_eq!(size_of("00000000000000000000.log"), size);
-        let (index, times) = (size_of("00000000000000000000.index"), size_of("00000000000000000000.timeindex"));
+        let (index, times) =
+            (size_of("00000000000000000000.index"), size_of("00000000000000000000.timeindex"));
         assert!((1..320).contains(&index) && index % 8 == 0, "{index}");
         // Each index entry came with a time entry, and the last batch's time was added.
         assert_eq!(times / 12, index / 8 + 1);
@@ -105,7 +109,8 @@ mod tests {
         let calls = |kind| disk.calls(kind);
         let before = CallKind::ALL.map(calls);
         let test = test.restarted();
-        let spent: Vec<_> = CallKind::ALL.iter().zip(before).map(|(kind, before)| (*kind, calls(*kind) - before)).collect();
+        let spent: Vec<_> =
+            CallKind::ALL.iter().zip(before).map(|(kind, before)| (*kind, calls(*kind) - before)).collect();
         let total: u64 = spent.iter().map(|(_, calls)| calls).sum();
         assert!(total <= 12, "{spent:?}");
         assert!(spent.contains(&(CallKind::Write, 0)), "{spent:?}");

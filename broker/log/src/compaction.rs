@@ -58,7 +58,8 @@ impl Log {
             segment.set_stage(Stage::Swap)?;
         }
         self.sync_names()?;
-        let kept = |range: std::ops::Range<usize>| self.segments.get(range).unwrap_or_default().iter().cloned();
+        let kept =
+            |range: std::ops::Range<usize>| self.segments.get(range).unwrap_or_default().iter().cloned();
         let segments = kept(0..first).chain(new.iter().cloned()).chain(kept(behind..self.segments.len()));
         self.segments = segments.collect::<Vec<_>>().into();
         self.publish();
@@ -70,7 +71,8 @@ impl Log {
             segment.set_stage(Stage::Live)?;
         }
         let gone = |offset| {
-            let has = |segments: &[Arc<Segment>]| segments.iter().any(|segment| segment.base_offset() == offset);
+            let has =
+                |segments: &[Arc<Segment>]| segments.iter().any(|segment| segment.base_offset() == offset);
             has(old) && !has(new)
         };
         self.snapshots.remove_if(&*self.disk, &self.dir, gone)?;

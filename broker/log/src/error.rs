@@ -136,7 +136,9 @@ pub enum AppendError {
     #[error(transparent)]
     Producer(#[from] ProducerError),
     /// A fetched batch does not continue this log (its offsets must rise and not be below the log end offset).
-    #[error("batch with offsets {base_offset} to {last_offset} does not continue the log, which ends at {expected}")]
+    #[error(
+        "batch with offsets {base_offset} to {last_offset} does not continue the log, which ends at {expected}"
+    )]
     UnexpectedOffset {
         /// First offset of the batch.
         base_offset: i64,

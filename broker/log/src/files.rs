@@ -131,7 +131,16 @@ mod tests {
 
     #[test]
     fn other_names_are_not_mistaken() {
-        for name in ["leader-epoch-checkpoint", "partition.metadata", "1.logs", ".log", "-1.log", "+1.log", "x.log", "1"] {
+        for name in [
+            "leader-epoch-checkpoint",
+            "partition.metadata",
+            "1.logs",
+            ".log",
+            "-1.log",
+            "+1.log",
+            "x.log",
+            "1",
+        ] {
             assert_eq!(FileName::parse(name), None, "{name}");
         }
     }

@@ -28,7 +28,8 @@ pub struct OffsetPosition {
 
 /// Entry bytes, or `None` if the offset or position does not fit (the segment has to be rolled before).
 pub(crate) fn encode(base_offset: i64, entry: OffsetPosition) -> Option<[u8; ENTRY_BYTES]> {
-    let relative = u32::try_from(entry.offset.checked_sub(base_offset)?).ok().filter(|r| *r <= i32::MAX as u32)?;
+    let relative =
+        u32::try_from(entry.offset.checked_sub(base_offset)?).ok().filter(|r| *r <= i32::MAX as u32)?;
     let position = u32::try_from(entry.position).ok().filter(|p| *p <= i32::MAX as u32)?;
     Some((u64::from(relative) << 32 | u64::from(position)).to_be_bytes())
 }
@@ -77,7 +78,9 @@ impl OffsetIndex {
             let (first, last) = (entries.first(), entries.last());
             let in_log = last.is_none_or(|last| decode(0, last).position < log_size);
             let rising = match (first, last) {
-                (Some(first), Some(last)) => entries.len() == 1 || decode(0, first).offset < decode(0, last).offset,
+                (Some(first), Some(last)) => {
+                    entries.len() == 1 || decode(0, first).offset < decode(0, last).offset
+                }
                 _ => true,
             };
             in_log && rising
@@ -158,8 +161,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::disk::mem::SimDisk;
     use crate::disk::OpenMode;
+    use crate::disk::mem::SimDisk;
 
     const BASE: i64 = 1_000_000_000_000;
 

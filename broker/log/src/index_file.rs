@@ -52,7 +52,11 @@ impl<const N: usize> IndexFile<N> {
 
     /// Opens for reading unless something is open. A missing file reads as empty. `sound` judges the entries (zero
     /// tail already cut off); if it refuses, or the size is odd, the result is `false` and nothing is kept.
-    pub(crate) fn load(&mut self, is_zero: fn(&[u8; N]) -> bool, sound: impl FnOnce(&[[u8; N]]) -> bool) -> Result<bool, LogError> {
+    pub(crate) fn load(
+        &mut self,
+        is_zero: fn(&[u8; N]) -> bool,
+        sound: impl FnOnce(&[[u8; N]]) -> bool,
+    ) -> Result<bool, LogError> {
         let bytes = match self.disk.open(&self.path, OpenMode::Read) {
             Ok(file) => {
                 let len = file.len().map_err(LogError::io("size", &self.path))?;
@@ -158,7 +162,8 @@ impl<const N: usize> IndexFile<N> {
     /// Replaces the file's contents and closes it.
     pub(crate) fn rewrite(&mut self, entries: &[u8]) -> Result<(), LogError> {
         self.state = State::Closed;
-        let file = self.disk.open(&self.path, OpenMode::Truncate).map_err(LogError::io("open", &self.path))?;
+        let file =
+            self.disk.open(&self.path, OpenMode::Truncate).map_err(LogError::io("open", &self.path))?;
         file.pwritev(&[io::IoSlice::new(entries)], 0).map_err(LogError::io("write", &self.path))
     }
 }

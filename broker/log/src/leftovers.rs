@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::checkpoint::TEMPORARY_SUFFIX;
@@ -84,14 +84,17 @@ fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<Settled, LogError> {
 
 impl Settling<'_> {
     fn split(&mut self, names: BTreeSet<FileName>) -> Result<(), LogError> {
-        let unfinished = names.iter().filter(|name| name.stage == Stage::Cleaned).map(|name| name.offset).min();
+        let unfinished =
+            names.iter().filter(|name| name.stage == Stage::Cleaned).map(|name| name.offset).min();
         let (mut swaps, mut cleaned, mut invalid_swaps) = (Vec::new(), Vec::new(), false);
         for name in names {
             match name.stage {
                 Stage::Live => {
                     self.settled.files.insert(name);
                 }
-                Stage::Swap if unfinished.is_none_or(|unfinished| name.offset < unfinished) => swaps.push(name),
+                Stage::Swap if unfinished.is_none_or(|unfinished| name.offset < unfinished) => {
+                    swaps.push(name);
+                }
                 Stage::Swap => {
                     self.remove(name)?;
                     invalid_swaps = true;
@@ -122,7 +125,8 @@ impl Settling<'_> {
         if let Some((from, to)) = replaced {
             let old: Vec<_> = self.settled.files.iter().copied().collect();
             // The snapshots stay: what they tell of lies before the replaced batches.
-            let is_replaced = |name: &FileName| name.kind != FileKind::Snapshot && (from..to).contains(&name.offset);
+            let is_replaced =
+                |name: &FileName| name.kind != FileKind::Snapshot && (from..to).contains(&name.offset);
             for name in old.into_iter().filter(is_replaced) {
                 self.settled.files.remove(&name);
                 self.remove(name)?;
@@ -151,7 +155,8 @@ impl Settling<'_> {
     fn end_offset_of(&self, swap: FileName) -> Result<i64, LogError> {
         let path = swap.path(self.dir);
         let stat = self.disk.stat(&path).map_err(LogError::io("size", &path))?;
-        let files = SegmentFiles { base_offset: swap.offset, stage: Stage::Swap, stat, has_transactions: false };
+        let files =
+            SegmentFiles { base_offset: swap.offset, stage: Stage::Swap, stat, has_transactions: false };
         let segment = Segment::new(Arc::clone(self.disk), self.dir, files);
         match segment.last_batch(stat.len) {
             Ok(last) => Ok(last.map_or(swap.offset, |batch| batch.last_offset + 1)),
@@ -167,7 +172,9 @@ impl Settling<'_> {
         let orphans: Vec<_> = self.settled.files.iter().copied().filter(is_orphan).collect();
         for orphan in orphans {
             self.settled.files.remove(&orphan);
-            self.settled.notes.push(format!("removed {}, its segment is gone", orphan.path(self.dir).display()));
+            self.settled
+                .notes
+                .push(format!("removed {}, its segment is gone", orphan.path(self.dir).display()));
             self.remove(orphan)?;
         }
         Ok(())
@@ -181,7 +188,7 @@ impl Settling<'_> {
         self.remove_path(&name.path(self.dir))
     }
 
-    fn remove_path(&mut self, path: &PathBuf) -> Result<(), LogError> {
+    fn remove_path(&mut self, path: &Path) -> Result<(), LogError> {
         self.changed = true;
         self.disk.remove_file(path).map_err(LogError::io("remove", path))
     }
@@ -242,7 +249,9 @@ mod tests {
     fn a_finished_replacement_takes_the_place_of_what_it_was_made_from() {
         let test = three_segments();
         // Segments 0 and 2 merged into one that still ends at offset 3.
-        let merged = [contents(&test, "00000000000000000000.log"), contents(&test, "00000000000000000002.log")].concat();
+        let merged =
+            [contents(&test, "00000000000000000000.log"), contents(&test, "00000000000000000002.log")]
+                .concat();
         put(&test, "00000000000000000000.log.swap", &merged);
         put(&test, "00000000000000000000.index.swap", b"");
         put(&test, "00000000000000000000.timeindex.swap", b"");

@@ -48,18 +48,18 @@ pub mod segment_writer;
 pub mod time_index;
 pub mod txn_index;
 
-pub mod log;
-pub mod validate;
 pub mod append;
-pub mod view;
-pub mod reader;
-pub mod lookup;
+pub mod cleaner;
+mod close;
+mod compaction;
 pub mod flush;
+pub mod log;
+pub mod lookup;
+pub mod reader;
 mod retention;
 mod truncate;
-pub mod cleaner;
-mod compaction;
-mod close;
+pub mod validate;
+pub mod view;
 
 pub mod dirs;
 mod leftovers;

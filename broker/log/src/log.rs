@@ -253,7 +253,9 @@ impl Log {
         let mut epochs = LeaderEpochs::clone(&self.epochs);
         if epochs.assign(leader_epoch, start_offset) {
             let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
-            let written = replace(&*self.disk, &path, epochs.encode().as_bytes(), false);
+            // Compaction takes batches away that tell where an epoch began: then the file cannot be made anew.
+            let sync_contents = self.config.cleanup_policy.compact;
+            let written = replace(&*self.disk, &path, epochs.encode().as_bytes(), sync_contents);
             self.health.watch(written)?;
             self.unflushed.names += 1;
             self.epochs = Arc::new(epochs);
@@ -262,7 +264,10 @@ impl Log {
     }
 
     /// Takes epochs away as `remove` does; if it says that any went, makes that durable.
-    pub(crate) fn remove_epochs(&mut self, remove: impl FnOnce(&mut LeaderEpochs) -> bool) -> Result<(), LogError> {
+    pub(crate) fn remove_epochs(
+        &mut self,
+        remove: impl FnOnce(&mut LeaderEpochs) -> bool,
+    ) -> Result<(), LogError> {
         let mut epochs = LeaderEpochs::clone(&self.epochs);
         if remove(&mut epochs) {
             let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
@@ -298,6 +303,11 @@ impl Log {
         self.health.watch(snapshot)?;
         if self.recovery_point >= base_offset {
             let synced = self.sync_sealed(base_offset);
+            self.health.watch_sync(synced)?;
+        }
+        if self.unflushed.names > self.unflushed.names_synced {
+            // Else a crash could keep the new segment's name and lose this one's. Mostly a flush has done it.
+            let synced = self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir));
             self.health.watch_sync(synced)?;
         }
         let made = SegmentWriter::create(&self.disk, &self.dir, base_offset, Stage::Live, now_ms);
@@ -354,11 +364,18 @@ impl Log {
     /// Panics if the parts of the log contradict each other; for tests and simulation after every step.
     pub fn check_invariants(&self) {
         let first = self.segments.first().expect("a log has a segment").base_offset();
-        assert!(first <= self.log_start_offset, "log start {} below the first segment {first}", self.log_start_offset);
+        assert!(
+            first <= self.log_start_offset,
+            "log start {} below the first segment {first}",
+            self.log_start_offset
+        );
         assert!(self.log_start_offset <= self.high_watermark, "log start above the high watermark");
         assert!(self.high_watermark <= self.log_end_offset, "high watermark above the log end");
         assert!(self.recovery_point <= self.log_end_offset, "recovery point above the log end");
-        assert!(self.segments.is_sorted_by(|a, b| a.base_offset() < b.base_offset()), "segments out of order");
+        assert!(
+            self.segments.is_sorted_by(|a, b| a.base_offset() < b.base_offset()),
+            "segments out of order"
+        );
         let last = self.segments.last().expect("a log has a segment");
         assert!(Arc::ptr_eq(last, self.active.segment()), "the last segment is the active one");
         assert_eq!(self.producers.end_offset(), self.log_end_offset, "producers are not up to date");

@@ -182,7 +182,8 @@ mod tests {
         check(&test);
         let mut test = test.restarted();
         check(&test);
-        let beyond = |upper_offset| test.log.reader().offset_for_timestamp(36, upper_offset).expect("looks up");
+        let beyond =
+            |upper_offset| test.log.reader().offset_for_timestamp(36, upper_offset).expect("looks up");
         assert_eq!((beyond(4), beyond(5).map(|found| found.offset)), (None, Some(4)));
         test.log.advance_log_start(5).expect("moves");
         let found = test.log.reader().offset_for_timestamp(36, 10).expect("looks up");

@@ -86,7 +86,10 @@ mod tests {
         check("orders-0", Some(("orders", 0, DirectoryKind::Live)));
         check("a-b.c_d-12", Some(("a-b.c_d", 12, DirectoryKind::Live)));
         check("x-delete-3", Some(("x-delete", 3, DirectoryKind::Live)));
-        check("orders-0.0123456789abcdef0123456789abcdef-delete", Some(("orders", 0, DirectoryKind::Deleted)));
+        check(
+            "orders-0.0123456789abcdef0123456789abcdef-delete",
+            Some(("orders", 0, DirectoryKind::Deleted)),
+        );
         check("orders-0.00-future", Some(("orders", 0, DirectoryKind::Future)));
         check("orders-0.00-stray", Some(("orders", 0, DirectoryKind::Stray)));
         for name in ["orders", "-1", "orders-", "orders-x", "orders-+1", "lost+found", "orders-99999999999"] {

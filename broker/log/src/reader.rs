@@ -127,7 +127,9 @@ impl LogReader {
     ) -> Result<T, ReadError> {
         let view = self.view();
         match look_up(&view) {
-            Err(ReadError::Batch(_) | ReadError::Log(_)) if !Arc::ptr_eq(&view, &self.view()) => look_up(&self.view()),
+            Err(ReadError::Batch(_) | ReadError::Log(_)) if !Arc::ptr_eq(&view, &self.view()) => {
+                look_up(&self.view())
+            }
             other => other,
         }
     }
@@ -150,14 +152,18 @@ fn read_from(view: &Arc<ReadView>, start_offset: i64, limits: ReadLimits) -> Res
         if first.last_offset >= upper_offset {
             break;
         }
-        let Some((stop, next_offset)) = stop_of(view, segment, &first, end, upper_offset, limits)? else { break };
-        let slice = FileSlice {
-            segment: Arc::clone(segment),
-            file: segment.file()?,
-            range: first.position..stop,
+        let Some((stop, next_offset)) = stop_of(view, segment, &first, end, upper_offset, limits)? else {
+            break;
         };
+        let slice =
+            FileSlice { segment: Arc::clone(segment), file: segment.file()?, range: first.position..stop };
         let from_sealed_segment = segment.base_offset() != view.active_base_offset();
-        return Ok(ReadSlice { slice: Some(slice), next_offset, from_sealed_segment, view: Arc::clone(view) });
+        return Ok(ReadSlice {
+            slice: Some(slice),
+            next_offset,
+            from_sealed_segment,
+            view: Arc::clone(view),
+        });
     }
     Ok(nothing)
 }
@@ -213,7 +219,8 @@ mod tests {
         test
     }
 
-    const ALL: ReadLimits = ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
+    const ALL: ReadLimits =
+        ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
 
     #[track_caller]
     fn check(test: &TestLog, start: i64, limits: ReadLimits, expected: &[(i64, i64)], next_offset: i64) {
@@ -254,10 +261,13 @@ mod tests {
     #[test]
     fn the_byte_limit_cuts_between_batches_and_can_be_exceeded_by_the_first() {
         let test = five_batches();
-        let sizes: Vec<u64> = [(0, 3), (3, 1), (4, 2)].map(|(start, _)| {
-            let read = test.log.reader().read(start, ReadLimits { max_bytes: 1, ..ALL }).expect("in range");
-            read.slice.expect("at least one").len()
-        }).to_vec();
+        let sizes: Vec<u64> = [(0, 3), (3, 1), (4, 2)]
+            .map(|(start, _)| {
+                let read =
+                    test.log.reader().read(start, ReadLimits { max_bytes: 1, ..ALL }).expect("in range");
+                read.slice.expect("at least one").len()
+            })
+            .to_vec();
         let limit = |max_bytes, at_least_one_batch| ReadLimits { max_bytes, at_least_one_batch, ..ALL };
         check(&test, 0, limit(0, true), &[(0, 2)], 3);
         check(&test, 0, limit(0, false), &[], 0);
@@ -274,7 +284,11 @@ mod tests {
         assert!(test.log.advance_log_start(4).expect("moves"));
         for offset in [-1, 3, 11] {
             match test.log.reader().read(offset, ALL) {
-                Err(ReadError::OffsetOutOfRange { offset: found, log_start_offset: 4, log_end_offset: 10 }) => {
+                Err(ReadError::OffsetOutOfRange {
+                    offset: found,
+                    log_start_offset: 4,
+                    log_end_offset: 10,
+                }) => {
                     assert_eq!(found, offset);
                 }
                 other => panic!("{offset}: {other:?}"),

@@ -89,10 +89,11 @@ impl Log {
         health: DirHealth,
     ) -> Result<(Log, RecoveryReport), LogError> {
         health.check()?;
-        let mut opening = Opening { disk: &disk, dir, config: &config, options, report: RecoveryReport::default() };
+        let mut opening =
+            Opening { disk: &disk, dir, config: &config, options, report: RecoveryReport::default() };
         let opened = health.watch(opening.run())?;
         let report = opening.report;
-        Ok((Log::assemble(Arc::clone(&disk), dir, name, config, health, opened), report))
+        Ok((Log::assemble(disk, dir, name, config, health, opened), report))
     }
 }
 
@@ -183,7 +184,11 @@ impl Opening<'_> {
     }
 
     /// The writer of the last segment, which is made if there is none.
-    fn active(&self, segments: &mut Vec<Arc<Segment>>, log_start_offset: i64) -> Result<SegmentWriter, LogError> {
+    fn active(
+        &self,
+        segments: &mut Vec<Arc<Segment>>,
+        log_start_offset: i64,
+    ) -> Result<SegmentWriter, LogError> {
         let now_ms = self.options.now_ms;
         if let Some(last) = segments.last() {
             return Ok(SegmentWriter::resume(Arc::clone(last), now_ms));
@@ -224,7 +229,9 @@ impl Opening<'_> {
         if self.options.clean_shutdown {
             plan.log_end_offset = self.whole_end(segments)?;
             if plan.log_end_offset.is_none() {
-                self.note(format_args!("the last segment does not end with a batch in spite of an orderly stop"));
+                self.note(format_args!(
+                    "the last segment does not end with a batch in spite of an orderly stop"
+                ));
                 plan.scan_from = segments.len().checked_sub(1);
             }
         } else {
@@ -288,14 +295,22 @@ impl Opening<'_> {
     }
 
     /// Sealed segments always have index files; whoever removed them wants them made anew.
-    fn rebuild_missing_indexes(&mut self, settled: &Settled, segments: &[Arc<Segment>]) -> Result<(), LogError> {
+    fn rebuild_missing_indexes(
+        &mut self,
+        settled: &Settled,
+        segments: &[Arc<Segment>],
+    ) -> Result<(), LogError> {
         for (index, segment) in segments.iter().enumerate() {
             let base_offset = segment.base_offset();
             let complete = settled.has(base_offset, FileKind::OffsetIndex)
                 && (settled.has(base_offset, FileKind::TimeIndex));
             let is_active = index + 1 == segments.len();
             let has_entries = segment.size() > self.config.index_interval_bytes;
-            if complete || segment.size() == 0 || (is_active && !has_entries) || segment.offset_index().is_loaded() {
+            if complete
+                || segment.size() == 0
+                || (is_active && !has_entries)
+                || segment.offset_index().is_loaded()
+            {
                 continue;
             }
             let mut builder = IndexBuilder::new(base_offset, self.config.index_interval_bytes);
@@ -319,7 +334,9 @@ impl Opening<'_> {
     fn restart_at_log_start(&mut self, parts: &mut Parts, log_end_offset: i64) -> Result<(), LogError> {
         let log_start = self.options.log_start_offset;
         if !parts.segments.is_empty() {
-            self.note(format_args!("removed all segments: they end at {log_end_offset}, the log starts at {log_start}"));
+            self.note(format_args!(
+                "removed all segments: they end at {log_end_offset}, the log starts at {log_start}"
+            ));
         }
         self.remove_segments(&mut parts.segments, 0)?;
         parts.snapshots.remove_if(&**self.disk, self.dir, |_| true)?;
@@ -415,7 +432,9 @@ impl Scan<'_, '_> {
             if let Some(damage) = damage.or_else(|| self.hole(states.end_offset(), next_base)) {
                 let (base_offset, size) = (segment.base_offset(), segment.size());
                 let behind = self.parts.segments.len() - index;
-                let cut = format_args!("cut segment {base_offset} at byte {size}: {damage}; {behind} later ones removed");
+                let cut = format_args!(
+                    "cut segment {base_offset} at byte {size}: {damage}; {behind} later ones removed"
+                );
                 self.opening.note(cut);
                 self.opening.remove_segments(&mut self.parts.segments, index)?;
             }
@@ -432,7 +451,8 @@ impl Scan<'_, '_> {
     /// A power cut may keep a later segment and lose the end of the one before it, cut neatly between two batches. Our
     /// own segments always follow one another without a gap: rolling and compaction see to that.
     fn hole(&self, end_offset: i64, next_base: Option<i64>) -> Option<String> {
-        let next_base = next_base.filter(|next| end_offset < *next && self.opening.options.recovery_point >= 0)?;
+        let next_base =
+            next_base.filter(|next| end_offset < *next && self.opening.options.recovery_point >= 0)?;
         Some(format!("it ends at offset {end_offset}, the next one begins at {next_base}"))
     }
 
@@ -453,7 +473,9 @@ impl Scan<'_, '_> {
             let position = batches.position();
             let checked = match batches.next() {
                 Ok(None) => break (position, None),
-                Ok(Some((_, batch))) => self.batch(position, &batch, expected..offset_limit, states, &mut aborted),
+                Ok(Some((_, batch))) => {
+                    self.batch(position, &batch, expected..offset_limit, states, &mut aborted)
+                }
                 Err(ReadError::Log(error)) => Err(Fault::Disk(error)),
                 Err(other) => Err(Fault::Damage(other.to_string())),
             };
@@ -491,7 +513,9 @@ impl Scan<'_, '_> {
             return Err(Fault::Damage(format!("offsets {first} to {last} where {offsets:?} are possible")));
         }
         let completed = states.update(&ProducerBatch::new(batch, place.base_offset));
-        aborted.extend(completed.filter(|completed| completed.aborted).map(|completed| aborted_entry(&completed)));
+        aborted.extend(
+            completed.filter(|completed| completed.aborted).map(|completed| aborted_entry(&completed)),
+        );
         self.epoch(&place);
         Ok(place)
     }
@@ -624,7 +648,11 @@ mod tests {
     fn indexes_are_made_anew_and_equal_those_of_appending() {
         let mut test = test_log();
         test.log.roll(NOW_MS).expect("rolls");
-        let names = ["00000000000000000000.index", "00000000000000000000.timeindex", "00000000000000000011.timeindex"];
+        let names = [
+            "00000000000000000000.index",
+            "00000000000000000000.timeindex",
+            "00000000000000000011.timeindex",
+        ];
         let read = |test: &TestLog| names.map(|name| test.disk.contents(&test.path(name)).expect("there"));
         let before = read(&test);
         assert!(before.iter().all(|bytes| bytes.len() > 12), "{before:?}");
@@ -654,7 +682,8 @@ mod tests {
             let test = after(test_log(), options(), |test| {
                 corrupt(test, LEADER_EPOCH_CHECKPOINT, |bytes| *bytes = damage.to_vec());
             });
-            let epochs: Vec<_> = test.log.epochs().entries().iter().map(|e| (e.epoch, e.start_offset)).collect();
+            let epochs: Vec<_> =
+                test.log.epochs().entries().iter().map(|e| (e.epoch, e.start_offset)).collect();
             assert_eq!(epochs, [(1, 0)], "{damage:?}");
             let text = test.disk.contents(&test.path(LEADER_EPOCH_CHECKPOINT)).expect("there");
             assert_eq!(text, b"0\n1\n1 0\n");
@@ -719,6 +748,9 @@ mod tests {
     fn an_empty_log_stays_where_it_was() {
         let test = TestLog::new(config());
         let test = test.restarted().reopened(options());
-        assert_eq!((test.log.log_end_offset(), test.report), (0, RecoveryReport { segments_scanned: 1, indexes_rebuilt: 1, ..RecoveryReport::default() }));
+        assert_eq!(
+            (test.log.log_end_offset(), test.report),
+            (0, RecoveryReport { segments_scanned: 1, indexes_rebuilt: 1, ..RecoveryReport::default() })
+        );
     }
 }

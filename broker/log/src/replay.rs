@@ -14,7 +14,8 @@ pub(crate) fn replay_producers(
     states: &mut ProducerStates,
     up_to: i64,
 ) -> Result<(), ReadError> {
-    let first = segments.partition_point(|segment| segment.base_offset() <= states.end_offset()).saturating_sub(1);
+    let first =
+        segments.partition_point(|segment| segment.base_offset() <= states.end_offset()).saturating_sub(1);
     for segment in segments.iter().skip(first).take_while(|segment| segment.base_offset() < up_to) {
         states.advance_end_offset(segment.base_offset());
         match replay_segment(segment, states, up_to) {
@@ -49,7 +50,9 @@ pub(crate) fn rebuild_epochs(segments: &[Arc<Segment>]) -> Result<LeaderEpochs, 
         let mut headers = segment.headers(0, segment.size())?;
         // Damage ends the segment for readers too.
         while let Ok(Some(place)) = headers.next() {
-            if place.leader_epoch >= 0 && epochs.latest_epoch().is_none_or(|latest| latest < place.leader_epoch) {
+            if place.leader_epoch >= 0
+                && epochs.latest_epoch().is_none_or(|latest| latest < place.leader_epoch)
+            {
                 epochs.assign(place.leader_epoch, place.base_offset);
             }
         }

@@ -31,9 +31,8 @@ impl Log {
         self.health.check()?;
         self.latest_ms = now_ms;
         let log_start_offset = self.log_start_offset;
-        let mut going = self.count_oldest(|candidate| {
-            Ok(!candidate.is_active && candidate.end_offset <= log_start_offset)
-        })?;
+        let mut going = self
+            .count_oldest(|candidate| Ok(!candidate.is_active && candidate.end_offset <= log_start_offset))?;
         if self.config.cleanup_policy.delete {
             going = going.max(self.count_too_much()?).max(self.count_too_old(now_ms)?);
         }
@@ -56,7 +55,8 @@ impl Log {
                 is_active: next.is_none(),
             };
             let is_empty_active = candidate.is_active && candidate.size == 0;
-            let is_uncommitted = mutant!("retention-of-active", candidate.end_offset > self.high_watermark, false);
+            let is_uncommitted =
+                mutant!("retention-of-active", candidate.end_offset > self.high_watermark, false);
             if is_uncommitted || is_empty_active || !goes(&candidate)? {
                 break;
             }
@@ -109,7 +109,9 @@ impl Log {
             self.roll_at(self.log_end_offset, now_ms)?;
         }
         let all = Arc::clone(&self.segments);
-        let Some((removed, kept)) = all.split_at_checked(count) else { return Ok(DeferredDeletion::default()) };
+        let Some((removed, kept)) = all.split_at_checked(count) else {
+            return Ok(DeferredDeletion::default());
+        };
         let new_start = kept.first().map_or(self.log_end_offset, |first| first.base_offset());
         if new_start > self.log_start_offset {
             self.raise_log_start(new_start)?;
@@ -145,7 +147,10 @@ mod tests {
             if number > 0 {
                 test.log.roll(NOW_MS).expect("rolls");
             }
-            test.append(&batch(BatchOptions::default(), &[(*time, Some("k"), "value"), (*time - 5, Some("k"), "older")]));
+            test.append(&batch(
+                BatchOptions::default(),
+                &[(*time, Some("k"), "value"), (*time - 5, Some("k"), "older")],
+            ));
         }
         test
     }
@@ -213,7 +218,8 @@ mod tests {
             (0, vec![8]),
         ] {
             let retention_bytes = i64::try_from(limit).expect("small");
-            let mut test = segments_at(&[1, 2, 3, 4], LogConfig { retention_bytes, retention_ms: -1, ..config() });
+            let mut test =
+                segments_at(&[1, 2, 3, 4], LogConfig { retention_bytes, retention_ms: -1, ..config() });
             assert_eq!(retain(&mut test, NOW_MS), expected, "{limit}");
         }
     }
@@ -234,7 +240,8 @@ mod tests {
     #[test]
     fn below_the_log_start_segments_go_whatever_the_policy() {
         let policy = CleanupPolicy { compact: true, delete: false };
-        let mut test = segments_at(&[1, 2, 3], LogConfig { cleanup_policy: policy, retention_ms: 0, ..config() });
+        let mut test =
+            segments_at(&[1, 2, 3], LogConfig { cleanup_policy: policy, retention_ms: 0, ..config() });
         assert_eq!(retain(&mut test, NOW_MS), [0, 2, 4]);
         assert!(test.log.advance_log_start(3).expect("moves"));
         assert_eq!(retain(&mut test, NOW_MS), [2, 4]);

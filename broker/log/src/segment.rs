@@ -206,7 +206,8 @@ impl Segment {
             Err(ReadError::Batch(_)) if entry.position > 0 => return Ok(None),
             other => other?,
         };
-        let keeps_promise = entry.position == 0 || first.is_some_and(|place| place.last_offset <= entry.offset);
+        let keeps_promise =
+            entry.position == 0 || first.is_some_and(|place| place.last_offset <= entry.offset);
         Ok(keeps_promise.then_some((scan, first)))
     }
 
@@ -254,7 +255,8 @@ impl Segment {
         }
         let entry = self.offset_index.lookup_position(limit);
         let indexed = if entry.position > from.position { self.headers_at(entry, end)? } else { None };
-        let sound = indexed.filter(|(_, first)| first.is_some_and(|place| place.base_offset > from.last_offset));
+        let sound =
+            indexed.filter(|(_, first)| first.is_some_and(|place| place.base_offset > from.last_offset));
         let (mut scan, mut next) = match sound {
             Some(found) => found,
             None => {
@@ -300,7 +302,8 @@ impl Segment {
         let mut scan = self.headers(next.map_or(end, |place| place.end()), end)?;
         while let Some(place) = next {
             if place.max_timestamp > largest.map_or(-1, |entry| entry.timestamp) {
-                largest = Some(LargestTimestamp { timestamp: place.max_timestamp, offset: place.last_offset });
+                largest =
+                    Some(LargestTimestamp { timestamp: place.max_timestamp, offset: place.last_offset });
             }
             next = scan.next()?;
         }
@@ -432,7 +435,8 @@ mod tests {
         assert_eq!(segment.last_batch(end).expect("looks up"), places.last().copied());
         let Some(from) = places.get(at % places.len().max(1)) else { return };
         let limit = from.end() + limit % (end - from.end() + 1);
-        let expected = places.iter().find(|place| place.position > from.position && place.end() > limit).copied();
+        let expected =
+            places.iter().find(|place| place.position > from.position && place.end() > limit).copied();
         assert_eq!(segment.first_beyond(from, limit, end).expect("looks up"), expected, "limit {limit}");
     }
 
@@ -483,7 +487,8 @@ mod tests {
             let test = log_of(&[(3, 800, 0); 40]);
             let disk = test.disk.clone();
             test.log.close().expect("closes");
-            disk.corrupt(Path::new("/d/t-0/00000000000000000000.index"), |bytes| bytes.truncate(cut)).expect("there");
+            disk.corrupt(Path::new("/d/t-0/00000000000000000000.index"), |bytes| bytes.truncate(cut))
+                .expect("there");
             let segment = segment_of(&disk);
             for at in 0..160 {
                 check_look_ups(&segment, at, 3 * at as u64);

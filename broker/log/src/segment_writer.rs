@@ -100,8 +100,15 @@ impl SegmentWriter {
             self.segment.load_indexes()?;
             let (mut largest, mut first_timestamp) = (None, None);
             if self.size > 0 {
-                largest = self.segment.largest_timestamp(self.size).map_err(|error| self.segment.unreadable(error))?;
-                let first = self.segment.headers(0, self.size)?.next().map_err(|error| self.segment.unreadable(error))?;
+                largest = self
+                    .segment
+                    .largest_timestamp(self.size)
+                    .map_err(|error| self.segment.unreadable(error))?;
+                let first = self
+                    .segment
+                    .headers(0, self.size)?
+                    .next()
+                    .map_err(|error| self.segment.unreadable(error))?;
                 first_timestamp = first.map(|batch| batch.max_timestamp);
             }
             self.segment.forget_largest_timestamp();
@@ -166,7 +173,11 @@ impl SegmentWriter {
         now_ms: i64,
     ) -> Result<(), LogError> {
         let bytes = batches.last().map_or(0, BatchPlace::end);
-        debug_assert_eq!(bytes, parts.iter().map(|part| part.len() as u64).sum::<u64>(), "batches and bytes differ");
+        debug_assert_eq!(
+            bytes,
+            parts.iter().map(|part| part.len() as u64).sum::<u64>(),
+            "batches and bytes differ"
+        );
         self.open()?;
         self.remove_dirty_tail()?;
         self.reserve(self.size.saturating_add(bytes))?;
@@ -203,13 +214,15 @@ impl SegmentWriter {
         let Some(open) = &mut self.open else { return };
         open.first_timestamp.get_or_insert(batch.max_timestamp);
         if batch.max_timestamp > open.largest.map_or(-1, |largest| largest.timestamp) {
-            open.largest = Some(LargestTimestamp { timestamp: batch.max_timestamp, offset: batch.last_offset });
+            open.largest =
+                Some(LargestTimestamp { timestamp: batch.max_timestamp, offset: batch.last_offset });
         }
         if open.bytes_since_index_entry > index_interval_bytes {
             open.bytes_since_index_entry = 0;
             let largest = open.largest;
             let entry = OffsetPosition { offset: batch.last_offset, position: batch.position };
-            let time_entry = |()| largest.map_or(Ok(()), |largest| self.segment.time_index().maybe_append(largest));
+            let time_entry =
+                |()| largest.map_or(Ok(()), |largest| self.segment.time_index().maybe_append(largest));
             // Indexes are sparse: one entry less (the disk may be full) makes look-ups slower, not wrong.
             if let Err(error) = self.segment.offset_index().append(entry).and_then(time_entry) {
                 tracing::warn!(%error, "index entry left out");
@@ -329,7 +342,12 @@ impl SegmentWriter {
 
 /// Makes a durable copy of the first `size` bytes of `file` under its name `path`. The old contents stay readable
 /// through `file`.
-fn copy_prefix(disk: &dyn Disk, file: &dyn DiskFile, path: &Path, size: u64) -> Result<Arc<dyn DiskFile>, LogError> {
+fn copy_prefix(
+    disk: &dyn Disk,
+    file: &dyn DiskFile,
+    path: &Path,
+    size: u64,
+) -> Result<Arc<dyn DiskFile>, LogError> {
     const STEP_BYTES: u64 = 1 << 20;
     let mut copy_path = path.as_os_str().to_owned();
     copy_path.push(crate::checkpoint::TEMPORARY_SUFFIX);
@@ -342,15 +360,15 @@ fn copy_prefix(disk: &dyn Disk, file: &dyn DiskFile, path: &Path, size: u64) -> 
         let part = buffer.get_mut(..step).unwrap_or_default();
         let read = file.pread(part, position).map_err(LogError::io("read", path))?;
         let part = part.get(..read).filter(|part| !part.is_empty());
-        let part = part.ok_or_else(|| LogError::io("read", path)(std::io::ErrorKind::UnexpectedEof.into()))?;
+        let part =
+            part.ok_or_else(|| LogError::io("read", path)(std::io::ErrorKind::UnexpectedEof.into()))?;
         copy.pwritev(&[IoSlice::new(part)], position).map_err(LogError::io("write", copy_path))?;
         position += part.len() as u64;
     }
     copy.sync_data().map_err(LogError::io("sync", copy_path))?;
     disk.rename(copy_path, path).map_err(LogError::io("rename into place", path))?;
-    match path.parent() {
-        Some(dir) => disk.sync_dir(dir).map_err(LogError::io("sync", dir))?,
-        None => (),
+    if let Some(dir) = path.parent() {
+        disk.sync_dir(dir).map_err(LogError::io("sync", dir))?;
     }
     Ok(copy)
 }

@@ -68,14 +68,20 @@ impl Snapshots {
         while let Some(&newest) = self.offsets.range(start.min(offset)..=offset).next_back() {
             let path = path(dir, newest);
             let contents = match read_file(disk, &path, SNAPSHOT_BYTES_MAX) {
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => None,
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) =>
+                {
+                    None
+                }
                 other => Some(other.map_err(LogError::io("read", &path))?),
             };
             match contents.as_deref().map(snapshot::decode) {
                 Some(Ok(entries)) => {
                     return Ok(ProducerStates::from_snapshot(entries, newest, now_ms, expiration_ms));
                 }
-                Some(Err(error)) => tracing::warn!(path = %path.display(), %error, "unusable producer snapshot"),
+                Some(Err(error)) => {
+                    tracing::warn!(path = %path.display(), %error, "unusable producer snapshot");
+                }
                 None => tracing::warn!(path = %path.display(), "unreadable producer snapshot"),
             }
             self.remove(disk, dir, newest)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rkafka_record::control::EndTransactionMarker;
-use rkafka_record::{BatchBuilder, BatchOptions, Batches, BatchRef};
+use rkafka_record::{BatchBuilder, BatchOptions, BatchRef, Batches};
 
 use crate::append::{AppendContext, AppendOutcome};
 use crate::config::LogConfig;
@@ -72,7 +72,11 @@ impl TestLog {
         self.try_append(batch, AppendOrigin::Client).expect("appends")
     }
 
-    pub(crate) fn try_append(&mut self, batch: &[u8], origin: AppendOrigin) -> Result<AppendOutcome, AppendError> {
+    pub(crate) fn try_append(
+        &mut self,
+        batch: &[u8],
+        origin: AppendOrigin,
+    ) -> Result<AppendOutcome, AppendError> {
         let context = AppendContext { leader_epoch: 1, origin, now_ms: NOW_MS, sole_replica: true };
         let outcome = self.log.append_leader(batch, &context);
         self.log.check_invariants();

@@ -173,7 +173,8 @@ mod tests {
         for (timestamp, offset) in [(-1, 100), (5, 103), (5, 110), (9, 120), (9, 121), (12, 130)] {
             index.maybe_append(LargestTimestamp { timestamp, offset }).expect("appends");
         }
-        let expected = [(5, 103), (9, 120), (12, 130)].map(|(timestamp, offset)| LargestTimestamp { timestamp, offset });
+        let expected =
+            [(5, 103), (9, 120), (12, 130)].map(|(timestamp, offset)| LargestTimestamp { timestamp, offset });
         let before = |timestamp| index.lookup_before(timestamp);
         assert_eq!(index.last(), Some(expected[2]));
         assert_eq!((before(5), before(6)), (LargestTimestamp { timestamp: -1, offset: 100 }, expected[0]));

@@ -88,7 +88,8 @@ impl Log {
             let expiration_ms = self.config.producer_id_expiration_ms;
             // From below the high watermark, to learn of transactions that ended above it.
             let known = end.min(self.high_watermark);
-            let loaded = self.snapshots.load(&*self.disk, &self.dir, start, known, self.latest_ms, expiration_ms);
+            let loaded =
+                self.snapshots.load(&*self.disk, &self.dir, start, known, self.latest_ms, expiration_ms);
             states = self.health.watch(loaded)?;
             replay_producers(&self.segments, &mut states, end).map_err(|error| self.unreadable(error))?;
         }
@@ -198,9 +199,15 @@ mod tests {
         let deletion = test.log.truncate_to(offset).expect("truncates");
         let state = |test: &TestLog| {
             test.log.check_invariants();
-            let sequence = test.log.producers().get(5).map(|entry| entry.last_sequence());
+            let sequence = test.log.producers().get(5).map(crate::producer::ProducerEntry::last_sequence);
             let epoch = test.log.epochs().latest_epoch();
-            (test.log.log_end_offset(), test.base_offsets(), test.batches_from(0).len() as i64, sequence, epoch)
+            (
+                test.log.log_end_offset(),
+                test.base_offsets(),
+                test.batches_from(0).len() as i64,
+                sequence,
+                epoch,
+            )
         };
         let last_epoch = (end > 0).then(|| (end as i32 + 2) / 3);
         let expected = (end, segments.to_vec(), end / 3, (end > 0).then(|| end as i32 - 1), last_epoch);
@@ -244,7 +251,8 @@ mod tests {
     #[test]
     fn a_mapped_segment_is_truncated_by_a_copy_and_readers_keep_the_old_bytes() {
         let mut test = six_batches();
-        let limits = crate::ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
+        let limits =
+            crate::ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
         let held = test.log.reader().read(12, limits).expect("reads").slice.expect("batches");
         let bytes = held.bytes().expect("maps");
         let _ = test.log.truncate_to(15).expect("truncates");
@@ -274,7 +282,10 @@ mod tests {
             let check = |test: &TestLog| {
                 test.log.check_invariants();
                 let view = test.log.view();
-                assert_eq!((view.log_start_offset, view.high_watermark, view.log_end_offset), (start, start, start));
+                assert_eq!(
+                    (view.log_start_offset, view.high_watermark, view.log_end_offset),
+                    (start, start, start)
+                );
                 assert_eq!((test.base_offsets(), view.leader_epoch()), (vec![start], -1));
                 assert!(test.log.producers().is_empty());
             };

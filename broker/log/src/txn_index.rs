@@ -90,7 +90,10 @@ impl TransactionIndex {
     }
 
     /// Runs `use_entries` on all entries, loading them first if need be.
-    pub(crate) fn with_entries<T>(&self, use_entries: impl FnOnce(&[AbortedEntry]) -> T) -> Result<T, LogError> {
+    pub(crate) fn with_entries<T>(
+        &self,
+        use_entries: impl FnOnce(&[AbortedEntry]) -> T,
+    ) -> Result<T, LogError> {
         let mut inner = self.inner();
         self.load(&mut inner)?;
         Ok(use_entries(inner.entries.as_deref().unwrap_or_default()))
@@ -104,7 +107,8 @@ impl TransactionIndex {
             };
             let entries = self.decode(&contents).ok_or_else(|| LogError::Corrupt {
                 path: inner.path.clone(),
-                problem: "not a list of aborted transactions; delete it and restart to make it anew".to_owned(),
+                problem: "not a list of aborted transactions; delete it and restart to make it anew"
+                    .to_owned(),
             })?;
             inner.entries = Some(entries);
         }
@@ -124,9 +128,11 @@ impl TransactionIndex {
         let mut inner = self.inner();
         self.load(&mut inner)?;
         let known = inner.entries.as_ref().map_or(0, Vec::len);
-        let file = self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
+        let file =
+            self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
         let position = (known * ENTRY_BYTES) as u64;
-        file.pwritev(&[IoSlice::new(&entry.encode())], position).map_err(LogError::io("write", &inner.path))?;
+        file.pwritev(&[IoSlice::new(&entry.encode())], position)
+            .map_err(LogError::io("write", &inner.path))?;
         inner.entries.get_or_insert_default().push(entry);
         Ok(())
     }
@@ -137,7 +143,8 @@ impl TransactionIndex {
         let mut inner = self.inner();
         self.load(&mut inner)?;
         let entries = inner.entries.as_ref().map_or(0, Vec::len) + more;
-        let file = self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
+        let file =
+            self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
         file.reserve((entries * ENTRY_BYTES) as u64).map_err(LogError::io("reserve space for", &inner.path))
     }
 
@@ -149,7 +156,10 @@ impl TransactionIndex {
         let keep = entries.partition_point(|entry| entry.last_offset < offset);
         if keep < entries.len() {
             entries.truncate(keep);
-            let file = self.disk.open(&inner.path, OpenMode::ReadWrite).map_err(LogError::io("open", &inner.path))?;
+            let file = self
+                .disk
+                .open(&inner.path, OpenMode::ReadWrite)
+                .map_err(LogError::io("open", &inner.path))?;
             file.truncate((keep * ENTRY_BYTES) as u64).map_err(LogError::io("cut", &inner.path))?;
             // Once it is empty no later sync would touch it, and the entries could come back.
             file.sync_data().map_err(LogError::io("sync", &inner.path))?;
@@ -167,7 +177,8 @@ impl TransactionIndex {
             }
         } else {
             let contents: Vec<u8> = entries.iter().flat_map(AbortedEntry::encode).collect();
-            let file = self.disk.open(&inner.path, OpenMode::Truncate).map_err(LogError::io("open", &inner.path))?;
+            let file =
+                self.disk.open(&inner.path, OpenMode::Truncate).map_err(LogError::io("open", &inner.path))?;
             file.pwritev(&[IoSlice::new(&contents)], 0).map_err(LogError::io("write", &inner.path))?;
         }
         inner.entries = Some(entries);

@@ -85,7 +85,12 @@ impl<'a> ValidBatch<'a> {
     }
 
     /// The header to be written, with the offset and epoch assigned by the leader.
-    pub(crate) fn header(&self, batch: &BatchRef<'_>, base_offset: i64, leader_epoch: i32) -> [u8; HEADER_SIZE] {
+    pub(crate) fn header(
+        &self,
+        batch: &BatchRef<'_>,
+        base_offset: i64,
+        leader_epoch: i32,
+    ) -> [u8; HEADER_SIZE] {
         match self.log_append_time_ms {
             Some(time) => batch.patched_header_log_append_time(base_offset, leader_epoch, time),
             None => batch.patched_header(base_offset, leader_epoch),
@@ -213,19 +218,28 @@ mod tests {
     #[test]
     fn sizes() {
         let bytes = at(&[NOW_MS]);
-        let limit = |max_message_bytes, segment_bytes| LogConfig { max_message_bytes, segment_bytes, ..LogConfig::default() };
+        let limit = |max_message_bytes, segment_bytes| LogConfig {
+            max_message_bytes,
+            segment_bytes,
+            ..LogConfig::default()
+        };
         assert!(check(&bytes, &limit(bytes.len(), bytes.len() as u64)).is_ok());
         let too_large = check(&bytes, &limit(bytes.len() - 1, 1 << 30));
         assert!(matches!(too_large, Err(AppendError::TooLarge { .. })), "{too_large:?}");
         let larger_than_segment = check(&bytes, &limit(1 << 20, bytes.len() as u64 - 1));
-        assert!(matches!(larger_than_segment, Err(AppendError::LargerThanSegment { .. })), "{larger_than_segment:?}");
+        assert!(
+            matches!(larger_than_segment, Err(AppendError::LargerThanSegment { .. })),
+            "{larger_than_segment:?}"
+        );
     }
 
     #[test]
     fn exactly_one_sound_batch() {
         let (bytes, config) = (at(&[NOW_MS]), LogConfig::default());
         let two = [bytes.clone(), bytes.clone()].concat();
-        assert!(matches!(check(&two, &config), Err(AppendError::NotOneBatch { trailing }) if trailing == bytes.len()));
+        assert!(
+            matches!(check(&two, &config), Err(AppendError::NotOneBatch { trailing }) if trailing == bytes.len())
+        );
         for cut in 0..bytes.len() {
             assert!(check(&bytes[..cut], &config).is_err(), "cut at {cut}");
         }
@@ -238,12 +252,19 @@ mod tests {
             (BatchOptions { base_offset: 1, ..BatchOptions::default() }, "offsets are the leader's"),
             (BatchOptions { control: true, ..BatchOptions::default() }, "markers are the coordinator's"),
             (from_producer(7, -1, false), "a producer id needs a sequence"),
-            (BatchOptions { timestamp_type: TimestampType::LogAppendTime, ..BatchOptions::default() }, "leader's clock"),
+            (
+                BatchOptions { timestamp_type: TimestampType::LogAppendTime, ..BatchOptions::default() },
+                "leader's clock",
+            ),
         ] {
             let bytes = batch(options, &[(NOW_MS, None, "value")]);
-            assert!(matches!(check(&bytes, &config), Err(AppendError::Batch(BatchError::Invalid(_)))), "{what}");
+            assert!(
+                matches!(check(&bytes, &config), Err(AppendError::Batch(BatchError::Invalid(_)))),
+                "{what}"
+            );
         }
-        let marker = batch(BatchOptions { control: true, ..BatchOptions::default() }, &[(NOW_MS, None, "value")]);
+        let marker =
+            batch(BatchOptions { control: true, ..BatchOptions::default() }, &[(NOW_MS, None, "value")]);
         assert!(ValidBatch::check(&marker, &config, AppendOrigin::Coordinator, NOW_MS).is_ok());
     }
 
@@ -251,10 +272,17 @@ mod tests {
     fn a_compacted_topic_names_the_records_without_a_key() {
         for codec in [Codec::None, Codec::Gzip] {
             let compression = Compression { codec, ..Compression::default() };
-            let records = [(NOW_MS, Some("a"), "1"), (NOW_MS, None, "2"), (NOW_MS, Some("b"), "3"), (NOW_MS, None, "4")];
+            let records = [
+                (NOW_MS, Some("a"), "1"),
+                (NOW_MS, None, "2"),
+                (NOW_MS, Some("b"), "3"),
+                (NOW_MS, None, "4"),
+            ];
             let bytes = batch(BatchOptions { compression, ..BatchOptions::default() }, &records);
             assert!(check(&bytes, &LogConfig::default()).is_ok());
-            let Err(AppendError::InvalidRecords(errors)) = check(&bytes, &compacted()) else { panic!("accepted") };
+            let Err(AppendError::InvalidRecords(errors)) = check(&bytes, &compacted()) else {
+                panic!("accepted")
+            };
             assert_eq!(errors.iter().map(|error| error.index).collect::<Vec<_>>(), [1, 3]);
             assert!(errors[0].message.contains("without key"), "{errors:?}");
         }
@@ -263,7 +291,8 @@ mod tests {
 
     #[test]
     fn timestamps_outside_the_bounds_are_named() {
-        let config = LogConfig { timestamp_before_max_ms: 1000, timestamp_after_max_ms: 500, ..LogConfig::default() };
+        let config =
+            LogConfig { timestamp_before_max_ms: 1000, timestamp_after_max_ms: 500, ..LogConfig::default() };
         assert!(check(&at(&[NOW_MS - 1000, NOW_MS + 500, -1]), &config).is_ok());
         let untimely = |times: &[i64], config: &LogConfig| match check(&at(times), config) {
             Err(AppendError::InvalidTimestamp(errors)) => errors.iter().map(|error| error.index).collect(),
@@ -281,7 +310,10 @@ mod tests {
     #[test]
     fn the_topics_codec_is_applied_only_where_it_differs() {
         let sent = at(&[NOW_MS, NOW_MS + 1]);
-        let wants = |codec| LogConfig { compression: Some(Compression { codec, ..Compression::default() }), ..LogConfig::default() };
+        let wants = |codec| LogConfig {
+            compression: Some(Compression { codec, ..Compression::default() }),
+            ..LogConfig::default()
+        };
         for codec in Codec::ALL {
             let valid = check(&sent, &wants(codec)).expect("valid");
             let stored = valid.batch().expect("a batch");
@@ -290,10 +322,10 @@ mod tests {
             assert_eq!((stored.bytes() == sent.as_slice()), codec == Codec::None);
             let decoded = stored.decode(DecodeLimits::default()).expect("decodes");
             let records: Vec<_> = decoded.records().map(|record| record.expect("sound")).collect();
-            assert_eq!(records.iter().map(|r| (r.timestamp, r.value)).collect::<Vec<_>>(), [
-                (NOW_MS, Some(&b"value"[..])),
-                (NOW_MS + 1, Some(&b"value"[..]))
-            ]);
+            assert_eq!(
+                records.iter().map(|r| (r.timestamp, r.value)).collect::<Vec<_>>(),
+                [(NOW_MS, Some(&b"value"[..])), (NOW_MS + 1, Some(&b"value"[..]))]
+            );
             let again = check(valid.bytes.as_ref(), &LogConfig::default()).expect("valid");
             assert_eq!(again.bytes, valid.bytes, "`producer` keeps what was sent");
         }
@@ -312,7 +344,10 @@ mod tests {
         stored.extend_from_slice(batch.record_bytes());
         let stored = BatchRef::parse(&stored).expect("a batch");
         stored.check_crc().expect("sound");
-        assert_eq!((stored.base_offset(), stored.last_offset(), stored.partition_leader_epoch()), (70, 71, 4));
+        assert_eq!(
+            (stored.base_offset(), stored.last_offset(), stored.partition_leader_epoch()),
+            (70, 71, 4)
+        );
         assert_eq!((stored.timestamp_type(), stored.max_timestamp()), (TimestampType::LogAppendTime, NOW_MS));
         assert_eq!((valid.log_append_time_ms(), valid.producer_batch(70).timestamp), (Some(NOW_MS), NOW_MS));
     }

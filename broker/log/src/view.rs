@@ -68,8 +68,10 @@ impl ReadView {
     /// belong to this picture.
     pub(crate) fn segments_from(&self, offset: i64) -> impl Iterator<Item = (&Arc<Segment>, u64)> {
         let last = self.segments.len().saturating_sub(1);
-        let first = self.segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
-        let size_of = move |index, segment: &Segment| if index == last { self.active_size } else { segment.size() };
+        let first =
+            self.segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
+        let size_of =
+            move |index, segment: &Segment| if index == last { self.active_size } else { segment.size() };
         let segments = self.segments.iter().enumerate().skip(first);
         segments.map(move |(index, segment)| (segment, size_of(index, segment)))
     }

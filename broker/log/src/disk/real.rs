@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use smallvec::SmallVec;
 
 use super::map::{ReadMap, WritableMap};
-use super::{Disk, DiskFile, DirectoryEntry, FileLock, FileStat, IndexMap, OpenMode, Space};
+use super::{DirectoryEntry, Disk, DiskFile, FileLock, FileStat, IndexMap, OpenMode, Space};
 
 /// Linux takes at most this many parts in one `pwritev`.
 const MAX_PARTS: usize = 1024;
@@ -126,7 +126,9 @@ impl RealFile {
     /// Makes the file at least `len` bytes long, with blocks behind all of them.
     fn allocate(&self, len: u64) -> io::Result<()> {
         match retry(|| rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len)) {
-            Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => self.write_zeros(len),
+            Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
+                self.write_zeros(len)
+            }
             other => other,
         }
     }
@@ -360,7 +362,10 @@ mod tests {
         drop(RealDisk.open(&deep.join("f"), OpenMode::Create).expect("made"));
         RealDisk.rename(&deep.join("f"), &deep.join("g")).expect("renamed");
         RealDisk.sync_dir(&deep).expect("synced");
-        assert_eq!(RealDisk.list(&deep).expect("listed"), [DirectoryEntry { name: "g".to_owned(), is_dir: false }]);
+        assert_eq!(
+            RealDisk.list(&deep).expect("listed"),
+            [DirectoryEntry { name: "g".to_owned(), is_dir: false }]
+        );
         assert_eq!(RealDisk.stat(&deep.join("f")).expect_err("renamed").kind(), io::ErrorKind::NotFound);
         assert!(RealDisk.remove_dir(&deep).is_err(), "not empty");
         let space = RealDisk.space(&deep).expect("space");
