@@ -61,6 +61,12 @@ const ENTRIES_PER_SNAPSHOT: u64 = 5000;
 /// Entries kept behind a snapshot for followers that lag a little.
 const ENTRIES_KEPT: u64 = 1000;
 
+/// Length of raft's own queues.
+const QUEUED_MAX: u64 = 256;
+
+/// How often a leader without followers looks around, in milliseconds.
+const ALONE_HEARTBEAT_MS: u64 = 5000;
+
 /// Why the quorum did not take a batch.
 #[derive(Debug, Error)]
 pub enum QuorumError {
@@ -192,6 +198,14 @@ fn raft_config() -> Result<Config, QuorumError> {
         snapshot_policy: SnapshotPolicy::LogsSinceLast(ENTRIES_PER_SNAPSHOT),
         max_in_snapshot_log_to_keep: ENTRIES_KEPT,
         purge_batch_size: 256,
+        // One batch of the controller is in flight at a time; queues for thousands would only hold memory.
+        api_channel_size: Some(QUEUED_MAX),
+        notification_channel_size: Some(QUEUED_MAX),
+        state_machine_channel_size: Some(QUEUED_MAX),
+        // Nobody else could lead, so nobody waits for a heartbeat: an idle node shall sleep.
+        heartbeat_interval: ALONE_HEARTBEAT_MS,
+        election_timeout_min: 2 * ALONE_HEARTBEAT_MS,
+        election_timeout_max: 4 * ALONE_HEARTBEAT_MS,
         enable_pre_vote: Some(true),
         ..Config::default()
     };
