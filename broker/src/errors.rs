@@ -53,8 +53,11 @@ impl ToErrorCode for AppendError {
 impl ToErrorCode for BatchError {
     fn error_code(&self) -> ErrorCode {
         match self.kind() {
-            BatchErrorKind::Incomplete | BatchErrorKind::Corrupt => ErrorCode::CorruptMessage,
-            BatchErrorKind::InvalidRecord | BatchErrorKind::UnsupportedMagic => ErrorCode::InvalidRecord,
+            BatchErrorKind::Corrupt => ErrorCode::CorruptMessage,
+            // What ends early is no batch at all to Kafka: sending it again would not help.
+            BatchErrorKind::Incomplete | BatchErrorKind::InvalidRecord | BatchErrorKind::UnsupportedMagic => {
+                ErrorCode::InvalidRecord
+            }
             BatchErrorKind::InvalidTimestamp => ErrorCode::InvalidTimestamp,
             BatchErrorKind::UnsupportedCompression => ErrorCode::UnsupportedCompressionType,
             BatchErrorKind::TooLarge => ErrorCode::MessageTooLarge,

@@ -1,7 +1,9 @@
 //! InitProducerId (22), versions 0 to 5: an id for an idempotent producer (KIP-98).
 //!
 //! - Without a transactional id: always a new id at epoch 0. An empty transactional id is refused (42).
-//! - With one: transactions are not served yet; 15 makes the client look for a coordinator, and
+//! - v3 an id and an epoch (KIP-360), with which only a transactional producer goes on: both or neither,
+//!   else 42.
+//! - With a transactional id: transactions are not served yet; 15 makes the client look for a coordinator, and
 //!   FindCoordinator tells it there is none.
 
 use rkafka_wire::ErrorCode;
@@ -15,6 +17,9 @@ use crate::server::Stage;
 pub(super) const VERSIONS: Versions = Versions::new(0, 5);
 
 pub(super) fn handle(call: Call, request: InitProducerIdRequest) -> Stage {
+    if (request.producer_id.0 == -1) != (request.producer_epoch == -1) {
+        return call.answer(&failed(ErrorCode::InvalidRequest));
+    }
     match request.transactional_id.as_ref().map(|id| &*id.0) {
         None => {}
         Some("") => return call.answer(&failed(ErrorCode::InvalidRequest)),

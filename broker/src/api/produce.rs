@@ -4,7 +4,8 @@
 //! - acks=0 is never answered; an error closes the connection, which makes the client look for the leader.
 //! - v7 zstd · v8 `record_errors` (KIP-467) · v10 the new leader with error 6 (KIP-951) · v13 topic ids.
 //! - ApiVersions advertises 0 to 13 (KAFKA-18659); 0 to 2 are refused.
-//! - Transactions are not served yet: requests with a transactional id get 48.
+//! - Transactions are not served yet: transactional batches get 48; without a transactional id 53, as in
+//!   Kafka.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub(super) fn handle(call: Call, request: ProduceRequest) -> Stage {
         call: &call,
         image: &image,
         acks: request.acks,
-        transactional: request.transactional_id.is_some(),
+        refused: refusal_of_transactions(&request),
         now: call.broker.clock.now(),
         uncommitted: Vec::new(),
     };
@@ -147,7 +148,8 @@ struct Produce<'a> {
     call: &'a Call,
     image: &'a Image,
     acks: i16,
-    transactional: bool,
+    /// Why nothing of this request is appended.
+    refused: Option<ErrorCode>,
     now: Now,
     uncommitted: Vec<Uncommitted>,
 }
@@ -169,20 +171,13 @@ impl Produce<'_> {
     }
 
     fn find(&self, data: &TopicProduceData) -> Result<&Arc<Topic>, ErrorCode> {
-        if !matches!(self.acks, -1..=1) {
-            return Err(ErrorCode::InvalidRequiredAcks);
-        }
-        if self.transactional {
-            return Err(ErrorCode::InvalidTxnState);
+        if let Some(error) = self.refused {
+            return Err(error);
         }
         let (topics, by_id) = (self.image.topics(), self.call.version() >= TOPIC_IDS);
         let found = if by_id { topics.by_id(topic_id(data.topic_id)) } else { topics.by_name(&data.name) };
         let missing = if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
-        let topic = found.ok_or(missing)?;
-        if is_internal_topic(&topic.name) && self.call.client_id() != ADMIN_CLIENT_ID {
-            return Err(ErrorCode::InvalidTopicException);
-        }
-        Ok(topic)
+        found.ok_or(missing)
     }
 
     fn partition(
@@ -223,6 +218,12 @@ impl Produce<'_> {
         let batch = data.records.as_deref().unwrap_or_default();
         if self.call.version() < ZSTD && is_zstd(batch) {
             return Err(ErrorCode::UnsupportedCompressionType.into());
+        }
+        if !matches!(self.acks, -1..=1) {
+            return Err(ErrorCode::InvalidRequiredAcks.into());
+        }
+        if is_internal_topic(&topic.name) && self.call.client_id() != ADMIN_CLIENT_ID {
+            return Err(ErrorCode::InvalidTopicException.into());
         }
         let id = PartitionId { topic: topic.id, index: data.index };
         let partition = self.call.broker.partitions.get(id).ok_or(ErrorCode::NotLeaderOrFollower)?;
@@ -290,6 +291,19 @@ fn failed(index: i32, refusal: Refusal) -> PartitionProduceResponse {
         .with_log_start_offset(-1)
         .with_error_message(message)
         .with_record_errors(refusal.records.into_iter().map(record).collect())
+}
+
+/// A transactional batch opens a transaction that nobody would end: the last stable offset would stay there.
+fn refusal_of_transactions(request: &ProduceRequest) -> Option<ErrorCode> {
+    let is_transactional = |data: &PartitionProduceData| {
+        let batch = data.records.as_deref().unwrap_or_default();
+        BatchRef::parse(batch).is_ok_and(|batch| batch.is_transactional())
+    };
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    partitions.any(is_transactional).then_some(match request.transactional_id {
+        Some(_) => ErrorCode::InvalidTxnState,
+        None => ErrorCode::TransactionalIdAuthorizationFailed,
+    })
 }
 
 fn is_zstd(batch: &[u8]) -> bool {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::api::topic_name;
 use crate::node::test_kit::{TestBroker, batch};
 
-fn produce(topic: &str, acks: i16, batches: &[(i32, Bytes)]) -> ProduceRequest {
+pub(super) fn produce(topic: &str, acks: i16, batches: &[(i32, Bytes)]) -> ProduceRequest {
     let partitions = batches.iter().map(|(index, batch)| {
         PartitionProduceData::default().with_index(*index).with_records(Some(batch.clone()))
     });
@@ -22,7 +22,12 @@ fn produce(topic: &str, acks: i16, batches: &[(i32, Bytes)]) -> ProduceRequest {
     ProduceRequest::default().with_acks(acks).with_timeout_ms(1000).with_topic_data(vec![data])
 }
 
-fn fetch(topic: &str, partitions: &[(i32, i64)], min_bytes: i32, max_wait_ms: i32) -> FetchRequest {
+pub(super) fn fetch(
+    topic: &str,
+    partitions: &[(i32, i64)],
+    min_bytes: i32,
+    max_wait_ms: i32,
+) -> FetchRequest {
     let partitions = partitions.iter().map(|(index, offset)| {
         FetchPartition::default()
             .with_partition(*index)
@@ -38,13 +43,13 @@ fn fetch(topic: &str, partitions: &[(i32, i64)], min_bytes: i32, max_wait_ms: i3
 }
 
 /// Error and base offset of each partition of the only topic.
-fn produced(response: &ProduceResponse) -> Vec<(ErrorCode, i64)> {
+pub(super) fn produced(response: &ProduceResponse) -> Vec<(ErrorCode, i64)> {
     let partitions = &response.responses[0].partition_responses;
     partitions.iter().map(|partition| (partition.error_code.into(), partition.base_offset)).collect()
 }
 
 /// Values of all records of the answer, in order.
-fn values(response: &FetchResponse) -> Vec<String> {
+pub(super) fn values(response: &FetchResponse) -> Vec<String> {
     let mut values = Vec::new();
     for partition in response.responses.iter().flat_map(|topic| &topic.partitions) {
         assert_eq!(partition.error_code, 0);
