@@ -21,7 +21,7 @@ use rkafka_core::session::{
     FetchContext, FetchPartition, FetchRequest as SessionRequest, FetchTopic, PartitionFetch,
     PartitionOutcome,
 };
-use rkafka_log::{FileSlice, ReadSlice};
+use rkafka_log::{FileSlice, ReadSlice, ReadView};
 use rkafka_wire::fetch::{
     AbortedTransaction, CurrentLeader, EpochEnd, FetchAnswer, FetchedPartition, FetchedTopic,
 };
@@ -269,12 +269,14 @@ impl Fetch {
         if self.limits.from_follower {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
-        let diverging = diverging_epoch(&partition, fetch);
+        if let Some(diverging) = diverging_epoch(&partition, fetch)? {
+            let slice = no_records(partition.view(), fetch.fetch_offset);
+            return Ok(Read { partition, leader_epoch, slice, aborted: None, diverging: Some(diverging) });
+        }
         let left = self.limits.bytes_max.saturating_sub(bytes_read);
         let max_bytes = u64::try_from(fetch.max_bytes).unwrap_or(0).min(left);
-        let max_bytes = if diverging.is_some() { 0 } else { max_bytes };
         // KIP-74: the first partition that has anything gives a batch; afterwards only what fits.
-        let at_least_one = bytes_read == 0 && diverging.is_none() && fetch.max_bytes > 0;
+        let at_least_one = bytes_read == 0 && fetch.max_bytes >= 0;
         let slice = partition
             .read(fetch.fetch_offset, max_bytes, at_least_one, self.limits.isolation)
             .map_err(code)?;
@@ -282,7 +284,7 @@ impl Fetch {
             Isolation::LastStable => Some(aborted(&partition, fetch.fetch_offset, &slice).map_err(code)?),
             Isolation::LogEnd | Isolation::HighWatermark => None,
         };
-        Ok(Read { partition, leader_epoch, slice, aborted, diverging })
+        Ok(Read { partition, leader_epoch, slice, aborted, diverging: None })
     }
 
     fn partition<'a>(
@@ -399,14 +401,23 @@ impl Drop for Waiting {
     }
 }
 
-/// Where the fetcher's log departs from this one, if it does (KIP-595).
-fn diverging_epoch(partition: &Partition, fetch: &PartitionFetch) -> Option<EpochEnd> {
+/// Where the fetcher's log departs from this one, if it does (KIP-595). An epoch that this log cannot place,
+/// and an offset below its start, are out of range.
+fn diverging_epoch(partition: &Partition, fetch: &PartitionFetch) -> Result<Option<EpochEnd>, ErrorCode> {
     if fetch.last_fetched_epoch < 0 {
-        return None;
+        return Ok(None);
     }
-    let end = partition.view().end_offset_for_epoch(fetch.last_fetched_epoch);
+    let view = partition.view();
+    let end = view.end_offset_for_epoch(fetch.last_fetched_epoch);
+    if end.end_offset < 0 || end.epoch < 0 || fetch.fetch_offset < view.log_start_offset {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
     let diverges = end.epoch < fetch.last_fetched_epoch || end.end_offset < fetch.fetch_offset;
-    diverges.then_some(EpochEnd { epoch: end.epoch, end_offset: end.end_offset })
+    Ok(diverges.then_some(EpochEnd { epoch: end.epoch, end_offset: end.end_offset }))
+}
+
+fn no_records(view: Arc<ReadView>, next_offset: i64) -> ReadSlice {
+    ReadSlice { slice: None, next_offset, from_sealed_segment: false, view }
 }
 
 fn aborted(
