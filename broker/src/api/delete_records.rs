@@ -1,10 +1,12 @@
 //! DeleteRecords (21), versions 0 to 2: everything below an offset goes (KIP-107).
 //!
-//! - -1 means the high watermark; above it is error 1. Topics without the `delete` policy refuse with 44.
+//! - -1 means the high watermark; above it is error 1. Topics that are only compacted refuse with 44,
+//!   internal ones with 17.
 //! - The log start survives a restart; runs on the blocking pool, because it may remove segments.
 
 use std::sync::Arc;
 
+use rkafka_core::controller::is_internal_topic;
 use rkafka_core::ids::{PartitionId, TopicId};
 use rkafka_core::image::Image;
 use rkafka_log::LogError;
@@ -64,6 +66,9 @@ fn delete_all(
 }
 
 fn find(broker: &Broker, image: &Image, name: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+    if is_internal_topic(name) {
+        return Err(ErrorCode::InvalidTopicException);
+    }
     let topic = Broker::topic(image, name, TopicId::ZERO).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let id = PartitionId { topic: topic.id, index };
@@ -74,7 +79,8 @@ fn find(broker: &Broker, image: &Image, name: &str, index: i32) -> Result<Arc<Pa
 fn delete(broker: &Broker, partition: &Arc<Partition>, offset: i64) -> Result<i64, ErrorCode> {
     partition.leader_epoch(-1).map_err(|error| error.error_code())?;
     let deleted = partition.with_log(|log| {
-        if !log.config().cleanup_policy.delete {
+        let policy = log.config().cleanup_policy;
+        if policy.compact && !policy.delete {
             return Ok::<_, PartitionError>(Err(ErrorCode::PolicyViolation));
         }
         let high_watermark = log.view().high_watermark;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rkafka_core::ids::{PartitionId, TopicId};
 use rkafka_core::image::Image;
+use rkafka_log::TimestampOffset;
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::list_offsets_request::ListOffsetsPartition;
 use rkafka_wire::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
@@ -114,30 +115,31 @@ fn offset(
     let view = partition.view();
     let upper_offset = isolation.upper_offset(&view);
     let at = |offset: i64, epoch: i32| Found { offset, timestamp: -1, leader_epoch: epoch };
-    let found = |found: Option<rkafka_log::TimestampOffset>| match found {
-        Some(found) if found.offset < upper_offset => {
-            Found { offset: found.offset, timestamp: found.timestamp, leader_epoch: found.leader_epoch }
-        }
-        _ => at(-1, -1),
-    };
     let start_epoch = || view.epochs.epoch_for_offset(view.log_start_offset).unwrap_or(leader_epoch);
     // KIP-207: until this leader has committed something of its own, the end it knows could go back.
     let lagging = || partition.is_high_watermark_lagging();
     let unavailable =
         if version >= 5 { ErrorCode::OffsetNotAvailable } else { ErrorCode::LeaderNotAvailable };
+    let found = |found: Option<TimestampOffset>| match found {
+        Some(TimestampOffset { offset, timestamp, leader_epoch }) if offset < upper_offset => {
+            Ok(Found { offset, timestamp, leader_epoch })
+        }
+        _ if lagging() => Err(unavailable),
+        _ => Ok(at(-1, -1)),
+    };
     match asked.timestamp {
         LATEST if lagging() => Err(unavailable),
         LATEST => Ok(at(upper_offset, leader_epoch)),
         EARLIEST => Ok(at(view.log_start_offset, start_epoch())),
         MAX_TIMESTAMP if version >= 7 => {
-            Ok(found(partition.reader().max_timestamp().map_err(|error| error.error_code())?))
+            found(partition.reader().max_timestamp().map_err(|error| error.error_code())?)
         }
         EARLIEST_LOCAL if version >= 8 => Ok(at(view.log_start_offset, start_epoch())),
         LATEST_TIERED if version >= 9 => Ok(at(-1, -1)),
         EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(at(view.log_start_offset, start_epoch())),
         time if time >= 0 => {
             let result = partition.reader().offset_for_timestamp(time, upper_offset);
-            Ok(found(result.map_err(|error| error.error_code())?))
+            found(result.map_err(|error| error.error_code())?)
         }
         _ => Err(ErrorCode::UnsupportedVersion),
     }
