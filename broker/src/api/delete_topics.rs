@@ -1,9 +1,9 @@
 //! DeleteTopics (20), versions 1 to 6.
 //!
-//! - v5 error messages · v6 by id (KIP-516).
+//! - With `delete.topic.enable=false` error 73, before v3 42 · v5 error messages · v6 by id (KIP-516).
 //! - The topic is gone for clients with the answer; its files go after `file.delete.delay.ms`.
 
-use rkafka_core::controller::{DeleteTopicResult, DeleteTopics, TopicRef};
+use rkafka_core::controller::{ControllerError, DeleteTopicResult, DeleteTopics, ErrorKind, TopicRef};
 use rkafka_wire::messages::delete_topics_response::DeletableTopicResult;
 use rkafka_wire::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use rkafka_wire::versions::Versions;
@@ -13,6 +13,8 @@ use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(1, 6);
 
+/// From here on error 73 is known.
+const DELETION_DISABLED: i16 = 3;
 /// From here on topics can be named by id.
 const BY_ID: i16 = 6;
 
@@ -26,12 +28,13 @@ pub(super) fn handle(call: Call, request: DeleteTopicsRequest) -> Stage {
     } else {
         request.topic_names.into_iter().map(|name| TopicRef::Name(name.to_string())).collect()
     };
-    let broker = call.broker.clone();
+    let (broker, version) = (call.broker.clone(), call.version());
     call.later(async move {
         let results =
             match controlled(&broker, DeleteTopics { topics: topics.clone() }, request.timeout_ms).await {
                 Ok(results) => results,
                 Err(error) => {
+                    let error = known_to(version, error);
                     let failed = topics.into_iter().map(|topic| match topic {
                         TopicRef::Name(name) => {
                             DeleteTopicResult { name: Some(name), id: None, result: Err(error.clone()) }
@@ -45,6 +48,17 @@ pub(super) fn handle(call: Call, request: DeleteTopicsRequest) -> Stage {
             };
         DeleteTopicsResponse::default().with_responses(results.iter().map(answer).collect())
     })
+}
+
+/// Versions that do not know that deletion can be switched off are told that the request is invalid.
+fn known_to(version: i16, error: ControllerError) -> ControllerError {
+    if version < DELETION_DISABLED && error.kind == ErrorKind::TopicDeletionDisabled {
+        return ControllerError::new(
+            ErrorKind::InvalidRequest,
+            "This version does not support topic deletion.",
+        );
+    }
+    error
 }
 
 fn answer(result: &DeleteTopicResult) -> DeletableTopicResult {

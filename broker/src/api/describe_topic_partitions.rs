@@ -1,8 +1,13 @@
 //! DescribeTopicPartitions (75), version 0: partitions of topics, page by page (KIP-966).
 //!
-//! - Topics in the order of their names; a page has at most `response_partition_limit` partitions (and 2000),
+//! - Topics in the order of their names; a page has at most `response_partition_limit` partitions (and the
+//!   broker's own `max.request.partition.size.limit`),
 //!   and a cursor to the first one that is left.
+//! - A cursor to a topic that is not asked for, or below partition 0: error 42 for all topics.
 
+use std::collections::BTreeSet;
+
+use rkafka_config::keys;
 use rkafka_core::controller::is_internal_topic;
 use rkafka_core::ids::BrokerId;
 use rkafka_core::image::{Image, Partition, Topic};
@@ -13,21 +18,24 @@ use rkafka_wire::messages::describe_topic_partitions_response::{
 use rkafka_wire::messages::{self, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use rkafka_wire::versions::Versions;
 
+use super::metadata::TOPIC_OPERATIONS;
 use super::{Call, OPERATIONS_NOT_ASKED, brokers, topic_name, uuid};
 use crate::broker::Broker;
 use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(0, 0);
 
-/// Partitions of one page at most (`max.request.partition.size.limit`).
-const PARTITIONS_MAX: usize = 2000;
-
 pub(super) fn handle(call: Call, request: DescribeTopicPartitionsRequest) -> Stage {
     let image = call.broker.image();
     let (first_topic, first_partition) = match &request.cursor {
-        Some(cursor) => (cursor.topic_name.to_string(), usize::try_from(cursor.partition_index).unwrap_or(0)),
-        None => (String::new(), 0),
+        Some(cursor) => (cursor.topic_name.to_string(), usize::try_from(cursor.partition_index)),
+        None => (String::new(), Ok(0)),
     };
+    let Ok(first_partition) = first_partition else { return call.answer(&refused(&request)) };
+    let is_asked_for = request.topics.iter().any(|topic| **topic.name == *first_topic);
+    if request.cursor.is_some() && !request.topics.is_empty() && !is_asked_for {
+        return call.answer(&refused(&request));
+    }
     let mut names: Vec<String> = match request.topics.is_empty() {
         true => image.topics().iter().map(|topic| topic.name.to_string()).collect(),
         false => request.topics.iter().map(|topic| topic.name.to_string()).collect(),
@@ -35,8 +43,8 @@ pub(super) fn handle(call: Call, request: DescribeTopicPartitionsRequest) -> Sta
     names.retain(|name| *name >= first_topic);
     names.sort_unstable();
     names.dedup();
-    let limit = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, PARTITIONS_MAX);
-    let mut left = limit;
+    let most = call.broker.config.load().get(keys::MAX_REQUEST_PARTITION_SIZE_LIMIT);
+    let mut left = usize::try_from(request.response_partition_limit.min(most)).unwrap_or(0).max(1);
     let mut topics = Vec::new();
     let mut next_cursor = None;
     for name in names {
@@ -61,6 +69,18 @@ pub(super) fn handle(call: Call, request: DescribeTopicPartitionsRequest) -> Sta
     call.answer(&body)
 }
 
+/// An answer to the whole request: error 42 for each of its topics.
+fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let names: BTreeSet<&str> = request.topics.iter().map(|topic| topic.name.as_str()).collect();
+    let topics = names.into_iter().map(|name| {
+        DescribeTopicPartitionsResponseTopic::default()
+            .with_error_code(ErrorCode::InvalidRequest.code())
+            .with_name(Some(topic_name(name)))
+            .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
+    });
+    DescribeTopicPartitionsResponse::default().with_topics(topics.collect())
+}
+
 fn cursor(topic: &str, partition: usize) -> Cursor {
     let partition = i32::try_from(partition).unwrap_or(i32::MAX);
     Cursor::default().with_topic_name(topic_name(topic)).with_partition_index(partition)
@@ -75,7 +95,7 @@ fn missing(name: &str) -> DescribeTopicPartitionsResponseTopic {
         .with_error_code(error.code())
         .with_name(Some(topic_name(name)))
         .with_is_internal(is_internal_topic(name))
-        .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
+        .with_topic_authorized_operations(TOPIC_OPERATIONS)
 }
 
 fn describe(
@@ -94,7 +114,7 @@ fn describe(
         .with_is_internal(is_internal_topic(&topic.name))
         .with_partitions(partitions.collect())
         // Kafka answers the operations here whether or not they were asked for.
-        .with_topic_authorized_operations(super::metadata::TOPIC_OPERATIONS)
+        .with_topic_authorized_operations(TOPIC_OPERATIONS)
 }
 
 fn describe_partition(

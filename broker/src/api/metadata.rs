@@ -6,6 +6,7 @@
 //!   meanwhile and clients ask again.
 //! - Brokers are shown with the endpoints of the listener the request came in on; fenced ones are not shown.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(0, 13);
 
+/// From here on topics can be named by id.
+const BY_ID: i16 = 12;
 /// How long a request waits for topics it created by naming them.
 const CREATION_WAIT_MAX: Duration = Duration::from_secs(5);
 /// All operations there are on a topic, as bits: without an authorizer everything is allowed.
@@ -35,7 +38,13 @@ pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// All operations there are on a cluster, as bits.
 const CLUSTER_OPERATIONS: i32 = 0b1_1111_0000_0000;
 
-pub(super) fn handle(call: Call, request: MetadataRequest) -> Stage {
+pub(super) fn handle(call: Call, mut request: MetadataRequest) -> Stage {
+    if let Some(topics) = &mut request.topics {
+        if call.version() < BY_ID && topics.iter().any(|topic| topic.name.is_none() || has_id(topic)) {
+            return call.answer(&refused(topics));
+        }
+        make_distinct(topics);
+    }
     let image = call.broker.image();
     let missing = topics_to_create(&call, &image, &request);
     let answer = Answer {
@@ -63,6 +72,35 @@ pub(super) fn handle(call: Call, request: MetadataRequest) -> Stage {
         }
         body
     })
+}
+
+fn has_id(topic: &MetadataRequestTopic) -> bool {
+    !topic.topic_id.is_nil()
+}
+
+/// Each topic once. Where any id is given, topics without one are not looked at, nor are names.
+fn make_distinct(topics: &mut Vec<MetadataRequestTopic>) {
+    if topics.iter().any(has_id) {
+        topics.retain(has_id);
+        topics.iter_mut().for_each(|topic| topic.name = None);
+    }
+    let mut seen = HashSet::new();
+    topics.retain(|topic| seen.insert((topic.topic_id, topic.name.clone())));
+}
+
+/// An answer to the whole request: error 42 for each of its topics.
+fn refused(topics: &[MetadataRequestTopic]) -> MetadataResponse {
+    let topics = topics.iter().map(|topic| {
+        MetadataResponseTopic::default()
+            .with_error_code(ErrorCode::InvalidRequest.code())
+            .with_name(Some(topic.name.clone().unwrap_or_default()))
+            .with_topic_id(topic.topic_id)
+            .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
+    });
+    MetadataResponse::default()
+        .with_controller_id(messages::BrokerId(-1))
+        .with_topics(topics.collect())
+        .with_cluster_authorized_operations(OPERATIONS_NOT_ASKED)
 }
 
 /// Named topics that are not there, may be created and have a legal name.
@@ -131,7 +169,7 @@ impl Answer {
             Some(topic) => self.topic(image, topic),
             None => MetadataResponseTopic::default()
                 .with_error_code(missing.code())
-                .with_name(wanted.name.clone().or_else(|| (self.version < 12).then(|| topic_name(""))))
+                .with_name(wanted.name.clone())
                 .with_topic_id(wanted.topic_id)
                 .with_is_internal(wanted.name.as_ref().is_some_and(|name| is_internal_topic(name)))
                 .with_topic_authorized_operations(OPERATIONS_NOT_ASKED),
