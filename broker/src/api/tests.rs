@@ -2,5 +2,10 @@
 
 mod admin;
 mod data;
+mod fetch;
+mod group_errors;
 mod groups;
+mod offsets;
+mod produce;
+mod topics;
 mod versions;
