@@ -29,13 +29,17 @@ fn profile_dir() -> PathBuf {
     folder.expect("the program was built by cargo").to_path_buf()
 }
 
-/// The path of the `rkafka` binary, built with the profile of this program.
+/// The path of the `rkafka` binary, built with the profile of this program, or the one that the variable
+/// `RKAFKA_BINARY` names.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn rkafka() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(binary) = std::env::var_os("RKAFKA_BINARY") {
+            return binary.into();
+        }
         let profile_dir = profile_dir();
         let profile = match profile_dir.file_name().and_then(|name| name.to_str()) {
             None | Some("debug") => "dev",

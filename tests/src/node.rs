@@ -79,7 +79,9 @@ impl Node {
         let mut node = Self { product: Product::Apache, process: None, dir, address: Some(address) };
         node.write_properties(properties, overrides);
         let config = node.properties().display().to_string();
-        let format = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", &config];
+        // Eligible leader replicas (KIP-966) would add a dynamic default of min.insync.replicas to every answer.
+        let feature = "eligible.leader.replicas.version=0";
+        let format = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", &config, "--feature", feature];
         let _ = Stock::Kafka43.run("kafka.tools.StorageTool", &format).success();
         node.restart();
         node

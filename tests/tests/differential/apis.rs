@@ -5,6 +5,7 @@ use rkafka_wire::messages::ApiVersionsRequest;
 
 use super::check;
 use super::requests::text;
+use super::session::Session;
 
 fn request(name: &str, version: &str) -> ApiVersionsRequest {
     ApiVersionsRequest::default()
@@ -16,16 +17,36 @@ fn request(name: &str, version: &str) -> ApiVersionsRequest {
 fn api_versions() {
     check("api_versions", |session| {
         for version in 0..=2 {
-            session.ask("plain", version, &ApiVersionsRequest::default());
+            note_versions(session, version, &ApiVersionsRequest::default());
         }
         for version in 3..=4 {
-            session.ask("named", version, &request("apache-kafka-java", "4.3.1"));
+            note_versions(session, version, &request("apache-kafka-java", "4.3.1"));
+        }
+        for version in 3..=4 {
             for name in ["a", "a.b", "a-b-1", "", "-a", "a-", "a b", "ä", "a_b"] {
-                session.ask(&format!("named {name:?}"), version, &request(name, "1"));
-                session.ask(&format!("of version {name:?}"), version, &request("a", name));
+                let named = session.arrange(version, &request(name, "1"));
+                session.note(
+                    &format!("named {name:?}, version {version}"),
+                    (named.error_code, named.api_keys.len() > 1),
+                );
+                let of = session.arrange(version, &request("a", name));
+                session.note(
+                    &format!("of version {name:?}, version {version}"),
+                    (of.error_code, of.api_keys.len() > 1),
+                );
             }
         }
     });
+}
+
+/// One line for each key, and one for each feature.
+fn note_versions(session: &mut Session, version: i16, request: &ApiVersionsRequest) {
+    let mut answer = session.arrange(version, request);
+    for api in std::mem::take(&mut answer.api_keys) {
+        let served = format!("key {}: {} to {}", api.api_key, api.min_version, api.max_version);
+        session.note(&format!("key {}, version {version}", api.api_key), served);
+    }
+    session.note(&format!("the rest, version {version}"), answer);
 }
 
 /// KIP-511: an unknown version is answered in version 0 with what would be known.
@@ -72,6 +93,7 @@ fn unserved_requests() {
         // What follows a whole body is not looked at.
         let answer = session.connect().ask_raw(3, 5, false, b"\x00\x00\x00\x00\x00too much");
         session.note("a body with too much is answered", matches!(answer, Answer::Decoded(_)));
-        session.ask("a request after all that", 0, &ApiVersionsRequest::default());
+        let answer = session.arrange(0, &ApiVersionsRequest::default());
+        session.note("a request after all that", answer.error_code);
     });
 }

@@ -14,20 +14,27 @@ use super::groups::{find_coordinator, group, join, protocol, sync};
 use super::requests::{make_topic, text, topic};
 use super::session::Session;
 
+/// Offsets of one topic stand together.
 fn commit(name: &str, generation: i32, member: &str, offsets: &[(&str, i32, i64)]) -> OffsetCommitRequest {
-    let one = |(name, index, offset): &(&str, i32, i64)| {
+    let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
+    for (name, index, offset) in offsets {
         let partition = OffsetCommitRequestPartition::default()
             .with_partition_index(*index)
             .with_committed_offset(*offset)
             .with_committed_leader_epoch(-1)
             .with_committed_metadata(Some(text("noted")));
-        OffsetCommitRequestTopic::default().with_name(topic(name)).with_partitions(vec![partition])
-    };
+        match topics.iter_mut().find(|found| found.name == topic(name)) {
+            Some(found) => found.partitions.push(partition),
+            None => topics.push(
+                OffsetCommitRequestTopic::default().with_name(topic(name)).with_partitions(vec![partition]),
+            ),
+        }
+    }
     OffsetCommitRequest::default()
         .with_group_id(group(name))
         .with_generation_id_or_member_epoch(generation)
         .with_member_id(text(member))
-        .with_topics(offsets.iter().map(one).collect())
+        .with_topics(topics)
 }
 
 /// A commit without a group around it: what tools and simple consumers do.

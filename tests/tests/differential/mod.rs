@@ -67,21 +67,59 @@ fn check(name: &str, script: fn(&mut Session)) {
     let rkafka = transcript(name, "rkafka", &pair.rkafka, script);
     let intended: Vec<&Intended> = INTENDED.iter().filter(|intended| intended.script == name).collect();
     let mut used = vec![false; intended.len()];
-    let mut report = String::new();
-    let labels = |steps: &[Step]| steps.iter().map(|step| step.label.clone()).collect::<Vec<_>>();
-    if labels(&apache) != labels(&rkafka) {
-        report.push_str("the script took another course\n");
-    }
-    for (ours, theirs) in rkafka.iter().zip(&apache) {
+    let mut report = Report::default();
+    for (theirs, ours) in paired(&apache, &rkafka) {
         let difference = difference(theirs, ours, &intended, &mut used);
-        if !difference.is_empty() {
-            report.push_str(&format!("\n{}\n  {}\n{difference}", theirs.label, theirs.request));
-        }
+        report.add(if theirs.label.is_empty() { ours } else { theirs }, difference);
     }
+    let report = report.text();
     assert!(report.is_empty(), "{name}: rkafka (+) differs from Apache Kafka (-)\n{report}");
     for (intended, used) in intended.iter().zip(used) {
         let explains = used || pair.rkafka.is_apache();
         assert!(explains, "{name}: no difference any more to be explained by: {}", intended.reason);
+    }
+}
+
+/// The answers of both to the same request; an empty one where only one of them was asked.
+fn paired<'a>(apache: &'a [Step], rkafka: &'a [Step]) -> Vec<(&'a Step, &'a Step)> {
+    static NONE: Step = Step { label: String::new(), request: String::new(), answer: String::new() };
+    let mut left: Vec<&Step> = rkafka.iter().collect();
+    let mut pairs = Vec::new();
+    for theirs in apache {
+        let ours = left.iter().position(|ours| ours.label == theirs.label);
+        pairs.push((theirs, ours.map_or(&NONE, |index| left.remove(index))));
+    }
+    pairs.extend(left.into_iter().map(|ours| (&NONE, ours)));
+    pairs
+}
+
+/// Differences, each one told once for all the versions that show it.
+#[derive(Default)]
+struct Report {
+    /// What was asked, the first such request, the difference, the versions.
+    found: Vec<(String, String, String, Vec<String>)>,
+}
+
+impl Report {
+    fn add(&mut self, step: &Step, difference: String) {
+        if difference.is_empty() {
+            return;
+        }
+        let (label, version) = step.label.rsplit_once(", version ").unwrap_or((&step.label, ""));
+        match self.found.iter_mut().find(|found| found.0 == label && found.2 == difference) {
+            Some(same) => same.3.push(version.to_owned()),
+            None => {
+                let versions = vec![version.to_owned()];
+                self.found.push((label.to_owned(), step.request.clone(), difference, versions));
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let shown = |(label, request, difference, versions): &(String, String, String, Vec<String>)| {
+            format!("\n{label}, version {}\n  {request}\n{difference}", versions.join(" "))
+        };
+        self.found.iter().map(shown).collect()
     }
 }
 
@@ -113,8 +151,9 @@ fn shown(step: &Step) -> String {
 fn difference(apache: &Step, rkafka: &Step, intended: &[&Intended], used: &mut [bool]) -> String {
     let mut text = String::new();
     for change in TextDiff::from_lines(&apache.answer, &rkafka.answer).iter_all_changes() {
+        let label = if apache.label.is_empty() { &rkafka.label } else { &apache.label };
         let explains = |intended: &&&Intended| {
-            apache.label.starts_with(intended.label) && change.value().contains(intended.line)
+            label.starts_with(intended.label) && change.value().contains(intended.line)
         };
         let sign = match change.tag() {
             ChangeTag::Equal => continue,
