@@ -103,7 +103,8 @@ fn refused(topics: &[MetadataRequestTopic]) -> MetadataResponse {
         .with_cluster_authorized_operations(OPERATIONS_NOT_ASKED)
 }
 
-/// Named topics that are not there, may be created and have a legal name.
+/// Named topics that are not there, may be created and have a legal name. Of the broker's own topics only that
+/// of the groups: what is kept in the others is not served yet.
 fn topics_to_create(call: &Call, image: &Image, request: &MetadataRequest) -> Vec<String> {
     let allowed = call.version() < 4 || request.allow_auto_topic_creation;
     if !allowed || !call.broker.config.load().get(keys::AUTO_CREATE_TOPICS_ENABLE) {
@@ -112,6 +113,7 @@ fn topics_to_create(call: &Call, image: &Image, request: &MetadataRequest) -> Ve
     let names = request.topics.iter().flatten().filter_map(|topic| topic.name.as_deref());
     let mut missing: Vec<String> = names
         .filter(|name| image.topics().by_name(name).is_none() && validate_topic_name(name).is_ok())
+        .filter(|name| ***name == *internal_topics::CONSUMER_OFFSETS || !is_internal_topic(name))
         .map(ToString::to_string)
         .collect();
     missing.sort_unstable();

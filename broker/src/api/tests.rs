@@ -1,6 +1,7 @@
 //! Requests against a whole broker: real sockets, real quorum, real logs.
 
 mod admin;
+mod cluster;
 mod data;
 mod fetch;
 mod group_errors;

@@ -50,7 +50,12 @@ impl TestBroker {
 
     /// A connection of a client that calls itself `test`.
     pub(crate) async fn connect(&self) -> TestClient {
-        let (_, address) = self.node.addresses()[0];
+        self.connect_to(0).await
+    }
+
+    /// The same on one of several listeners, counted in the order of `listeners`.
+    pub(crate) async fn connect_to(&self, listener: usize) -> TestClient {
+        let (_, address) = self.node.addresses()[listener];
         let stream = TcpStream::connect(address).await.expect("the broker listens");
         TestClient { stream, sent: 0, received: 0 }
     }
