@@ -481,6 +481,19 @@ impl LogDirs {
         Ok(dir)
     }
 
+    /// Makes everything in every online directory durable: after [`Log::close_unsynced`] of all logs.
+    ///
+    /// # Errors
+    /// The disk's, of the first directory that failed; it is offline then.
+    pub fn sync(&self) -> Result<(), LogError> {
+        let mut result = Ok(());
+        for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
+            let synced = self.disk.sync_tree(&dir.path).map_err(LogError::io("sync", &dir.path));
+            result = result.and(dir.health.watch_sync(synced));
+        }
+        result
+    }
+
     /// Leaves the clean shutdown markers; to be called when every log is closed and the checkpoints are written.
     /// A directory with a log that could not be opened gets none: the next start must look at that log.
     ///

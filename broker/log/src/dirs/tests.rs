@@ -184,3 +184,31 @@ fn a_log_that_cannot_be_opened_is_no_empty_one_and_leaves_no_clean_stop() {
     let marked = disk.files().into_iter().filter(|file| file.ends_with(CLEAN_SHUTDOWN)).count();
     assert!(marked <= 1, "the directory of the failed log is not marked");
 }
+
+#[test]
+fn logs_closed_without_syncs_are_durable_after_one_for_all() {
+    let disk = SimDisk::new();
+    disk.sync_dir(Path::new("/")).expect("fine");
+    let dirs = open(&disk);
+    disk.sync_dir(Path::new("/")).expect("fine");
+    let mut logs: Vec<Log> = (0..4)
+        .map(|index| dirs.create_log(&partition(index), TOPIC_ID, config(), 0).expect("room"))
+        .collect();
+    logs.iter_mut().for_each(append);
+    let mut positions: Vec<_> =
+        logs.iter().zip(0..).map(|(log, index)| position(log, &partition(index))).collect();
+    positions.iter_mut().for_each(|position| position.recovery_point = 1);
+    logs.into_iter().for_each(|log| log.close_unsynced().expect("closes"));
+    dirs.sync().expect("synced");
+    dirs.write_checkpoints(&positions).expect("written");
+    dirs.mark_clean().expect("marked");
+    drop(dirs);
+    disk.crash(crate::disk::mem::Crash::PowerCutAll, 3);
+    let dirs = open(&disk);
+    let found = dirs.find_logs();
+    assert_eq!(found.len(), 4);
+    for log in &found {
+        let opened = dirs.open_log(log, config(), 0).expect("opens");
+        assert_eq!((opened.log.log_end_offset(), opened.report.segments_scanned), (1, 0));
+    }
+}

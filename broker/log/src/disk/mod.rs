@@ -86,6 +86,19 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes everything below a directory durable, contents and names: for thousands of files at once. A disk that can
+    /// does it by one call.
+    fn sync_tree(&self, dir: &Path) -> io::Result<()> {
+        for entry in self.list(dir)? {
+            let path = dir.join(entry.name);
+            if entry.is_dir {
+                self.sync_tree(&path)?;
+            } else {
+                self.open(&path, OpenMode::Read)?.sync_data()?;
+            }
+        }
+        self.sync_dir(dir)
+    }
     /// Takes the exclusive lock of a file (made if missing) until the guard is dropped or the process ends;
     /// [`io::ErrorKind::WouldBlock`] if another holder has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>>;

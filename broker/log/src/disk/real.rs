@@ -76,6 +76,10 @@ impl Disk for RealDisk {
         File::open(dir)?.sync_all()
     }
 
+    fn sync_tree(&self, dir: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(dir)?)?)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         // flock keeps out other holders in this process and others; the record lock keeps out a stock broker, which
@@ -362,6 +366,7 @@ mod tests {
         drop(RealDisk.open(&deep.join("f"), OpenMode::Create).expect("made"));
         RealDisk.rename(&deep.join("f"), &deep.join("g")).expect("renamed");
         RealDisk.sync_dir(&deep).expect("synced");
+        RealDisk.sync_tree(dir.path()).expect("synced");
         assert_eq!(
             RealDisk.list(&deep).expect("listed"),
             [DirectoryEntry { name: "g".to_owned(), is_dir: false }]
