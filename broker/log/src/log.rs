@@ -305,11 +305,6 @@ impl Log {
             let synced = self.sync_sealed(base_offset);
             self.health.watch_sync(synced)?;
         }
-        if self.unflushed.names > self.unflushed.names_synced {
-            // Else a crash could keep the new segment's name and lose this one's. Mostly a flush has done it.
-            let synced = self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir));
-            self.health.watch_sync(synced)?;
-        }
         let made = SegmentWriter::create(&self.disk, &self.dir, base_offset, Stage::Live, now_ms);
         let writer = self.health.watch(made)?;
         let mut segments = self.segments.to_vec();

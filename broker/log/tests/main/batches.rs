@@ -51,6 +51,19 @@ pub(crate) fn draw(
     data(rng, options, now_ms, &format!("producer {producer}"))
 }
 
+/// The marker that ends a producer's transaction, if one is open.
+pub(crate) fn end_transaction(
+    rng: &mut SimRng,
+    producers: &ProducerStates,
+    producer_id: i64,
+    now_ms: i64,
+) -> Option<Draft> {
+    let entry = producers.get(producer_id).filter(|entry| entry.transaction_first_offset.is_some())?;
+    let options =
+        BatchOptions { producer_id, producer_epoch: entry.producer_epoch, ..BatchOptions::default() };
+    Some(marker(rng, options, now_ms))
+}
+
 fn data(rng: &mut SimRng, options: BatchOptions, now_ms: i64, what: &str) -> Draft {
     let mut builder = BatchBuilder::new(options);
     for _ in 0..1 + rng.below(4) {

@@ -7,10 +7,11 @@
 use rkafka_log::OpenOptions;
 use rkafka_log::disk::mem::{CallKind, Crash, Failure, SimDisk, SimRng};
 
+use crate::compaction;
 use crate::model::Model;
 use crate::reproduce::Place;
 use crate::verify::{self, Depth, Expected, recover};
-use crate::world::World;
+use crate::world::{World, open};
 
 const SCRIPTS: u64 = 5;
 const STEPS: usize = 40;
@@ -94,9 +95,21 @@ fn checked(world: &mut World, armed: bool) -> Result<(), String> {
     }
 }
 
+/// The log with a compacted group whose swapping in was cut short, if a restart completes that.
+fn after_swap(world: &World, before: &Model, end: i64) -> Option<Model> {
+    let disk = SimDisk::from_state(world.disk.state().crashed(Crash::Kill { eighths: 8 }, None, 0));
+    let log = open(&disk, &world.config, world.options(false)).ok()?;
+    let found = verify::read_all(&log).ok()?;
+    compaction::check(before, &found, end, world.now_ms).ok()?;
+    Some(before.with_batches(found))
+}
+
 /// The process ends, or the power fails, and the log is opened again.
 fn restarts(world: &mut World, kind: CallKind) -> Result<(), String> {
-    let (before, attempt) = (world.model.clone(), world.attempt.clone());
+    let (before, mut attempt) = (world.model.clone(), world.attempt.clone());
+    if let Some(end) = world.swaps {
+        attempt = after_swap(world, &before, end).unwrap_or(attempt);
+    }
     let mut recovery_point = before.recovery_point.min(attempt.recovery_point);
     let mut flushed = before.flushed.min(attempt.flushed);
     if let Some(log) = world.log.as_mut().filter(|_| kind == CallKind::Sync) {
@@ -118,7 +131,7 @@ fn restarts(world: &mut World, kind: CallKind) -> Result<(), String> {
             (false, false) => flushed,
         };
         let log_start_max = before.log_start.max(attempt.log_start);
-        let expected = Expected { candidates, least_end, log_start_max };
+        let expected = Expected { candidates, least_end, log_start_max, is_reset: reset };
         let log_start_offset = before.log_start;
         let now_ms = 1_800_000_000_000;
         let options = OpenOptions { recovery_point, log_start_offset, clean_shutdown: false, now_ms };

@@ -122,6 +122,7 @@ impl Flips {
             candidates: vec![&self.model],
             least_end: self.model.end,
             log_start_max: self.model.log_start,
+            is_reset: false,
         };
         let depth = Depth { indexes: true, twice: false, goes_on: false };
         recover(disk, &self.run.config, self.options(false), &expected, depth, rng)

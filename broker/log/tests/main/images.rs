@@ -149,12 +149,18 @@ impl<'a> Images<'a> {
             if before.flushed == 0 && !killed || step == 0 { vec![&self.nothing] } else { vec![] };
         candidates.extend(self.run.points[first..step].iter().map(|point| &point.model));
         candidates.push(after_model);
-        let least_end = match (killed, after.is_some_and(|point| point.resets)) {
+        let is_reset = after.is_some_and(|point| point.resets);
+        let least_end = match (killed, is_reset) {
             (_, true) => 0,
             (true, false) => before.end.min(after_model.end),
             (false, false) => before.flushed.min(after_model.flushed),
         };
-        Expected { candidates, least_end, log_start_max: before.log_start.max(after_model.log_start) }
+        Expected {
+            candidates,
+            least_end,
+            log_start_max: before.log_start.max(after_model.log_start),
+            is_reset,
+        }
     }
 
     /// Recovery itself is crashed at each of its changes.

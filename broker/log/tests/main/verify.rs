@@ -21,6 +21,9 @@ pub(crate) struct Expected<'a> {
     pub(crate) least_end: i64,
     /// The largest log start offset that anyone has asked for.
     pub(crate) log_start_max: i64,
+    /// The log was being thrown away: what is left may end where it was never meant to. Of a compacted log it then
+    /// does not tell all about its producers: later batches, gone now, told it.
+    pub(crate) is_reset: bool,
 }
 
 /// What recovery made of a disk; equal for equal logs.
@@ -124,7 +127,7 @@ pub(crate) fn recover(
         look_ups(&log, &model, rng)?;
         index_files(disk)?;
     }
-    if depth.goes_on {
+    if depth.goes_on && !expected.is_reset {
         return goes_on(log, disk, config, options, model);
     }
     if depth.twice {
@@ -153,19 +156,22 @@ fn choose(log: &Log, found: &Recovered, expected: &Expected<'_>) -> Result<Model
         let (end, least) = (found.end, expected.least_end);
         return Err(format!("the log ends at {end}, but everything below {least} was promised"));
     }
-    let mut problem = None;
+    // Where the batches fit, what is remembered tells more.
+    let (mut other_batches, mut other_memory) = (None, None);
     for candidate in expected.candidates.iter().rev() {
-        let compared = is_cut_of(found, candidate).and_then(|()| {
-            let mut model = candidate.cut(found.end);
-            model.log_start = expected.log_start_max.min(found.end);
-            memory(log, &model).map(|()| model)
-        });
-        match compared {
-            Ok(model) => return Ok(model),
-            Err(reason) => problem.get_or_insert(reason),
+        if let Err(problem) = is_cut_of(found, candidate) {
+            other_batches.get_or_insert(problem);
+            continue;
+        }
+        let mut model = candidate.cut(found.end);
+        model.log_start = expected.log_start_max.min(found.end);
+        match memory(log, &model) {
+            Ok(()) => return Ok(model),
+            Err(_) if expected.is_reset && model.is_compacted => return Ok(model),
+            Err(problem) => other_memory.get_or_insert(problem),
         };
     }
-    Err(problem.unwrap_or_default())
+    Err(other_memory.or(other_batches).unwrap_or_default())
 }
 
 pub(crate) fn is_cut_of(found: &Recovered, model: &Model) -> Result<(), String> {

@@ -8,10 +8,12 @@ use rkafka_log::cleaner::{self, Cleaning, CleaningError, OffsetMap, Progress};
 use rkafka_log::disk::Disk;
 use rkafka_log::disk::mem::{Change, DiskState, SimDisk, SimRng};
 use rkafka_log::producer::{AppendOrigin, Check, ProducerError};
-use rkafka_log::{AppendContext, AppendError, DeferredDeletion, Log, LogConfig, LogError, OpenOptions};
+use rkafka_log::{
+    AppendContext, AppendError, CleanupPolicy, DeferredDeletion, Log, LogConfig, LogError, OpenOptions,
+};
 use rkafka_record::BatchRef;
 
-use crate::batches::{Draft, draw};
+use crate::batches::{Draft, draw, end_transaction};
 use crate::compaction;
 use crate::model::{Model, StoredBatch};
 use crate::verify;
@@ -76,13 +78,15 @@ pub(crate) struct World {
     /// The step in progress is an append: an error must leave the log as it was.
     pub(crate) is_append: bool,
     pub(crate) resets: bool,
+    /// The step in progress swaps in a compacted group of a pass that read the keys up to this offset.
+    pub(crate) swaps: Option<i64>,
     leader_epoch: i32,
     is_leader: bool,
     steps: usize,
     /// A compaction pass under way; its groups are swapped in between other steps.
     cleaning: Option<(Cleaning, OffsetMap, i64)>,
     cleaner_checkpoint: Option<i64>,
-    /// Each third script rolls, flushes and commits more than it truncates, so that there is something to compact.
+    /// Each third script commits, rolls, flushes and compacts in between, so that there is something to compact.
     compacts: bool,
 }
 
@@ -102,6 +106,7 @@ fn config_of(rng: &mut SimRng) -> LogConfig {
         segment_bytes: 8000 + rng.below(8000) as u64,
         segment_index_bytes: 96 + 12 * rng.below(100) as u64,
         index_interval_bytes: [0, 200, 1000][rng.below(3)],
+        cleanup_policy: CleanupPolicy { compact: true, delete: true },
         retention_ms: -1,
         retention_bytes: [-1, -1, -1, 12_000, 6000, 0][rng.below(6)],
         delete_retention_ms: 2000,
@@ -135,6 +140,7 @@ impl World {
             cleaner_checkpoint: None,
             compacts: seed % 3 == 2,
             resets: false,
+            swaps: None,
             steps: 0,
         }
     }
@@ -178,13 +184,16 @@ impl World {
             self.history.clear();
         }
         self.history.push(self.model.clone());
-        (self.resets, self.is_append, self.attempt) = (false, false, self.model.clone());
+        (self.resets, self.swaps, self.is_append) = (false, None, false);
+        self.attempt = self.model.clone();
         let number = self.steps;
         self.steps += 1;
         if self.log.is_none() {
             return self.reopen(false);
         }
-        let what = match self.rng.below(if self.compacts { 160 } else { 100 }) {
+        let cadence = if self.compacts { number % 10 } else { 0 };
+        let choice = self.rng.below(100);
+        let what = match if cadence < 5 { choice } else { 100 + cadence } {
             0..48 if self.is_leader => self.append_as_leader()?,
             0..48 => self.append_as_follower()?,
             48..52 => self.retry()?,
@@ -196,10 +205,10 @@ impl World {
             82..83 => self.truncate_fully()?,
             83..86 => self.change_role()?,
             86..89 => self.apply_retention()?,
-            89..97 | 100..130 => self.compact()?,
-            130..140 => self.commit_all(),
-            140..150 => self.flush(number)?,
-            150..160 => self.roll()?,
+            89..97 | 109 => self.compact()?,
+            105 | 106 => self.commit_all()?,
+            107 => self.roll()?,
+            108 => self.flush(number)?,
             _ => {
                 self.close(number)?;
                 self.reopen(true)?
@@ -234,7 +243,11 @@ impl World {
 
     fn append_as_leader(&mut self) -> Result<String, Trouble> {
         let draft = draw(&mut self.rng, &self.model.producers, 0, -1, self.now_ms);
-        let context = self.context(&draft);
+        self.append_draft(&draft)
+    }
+
+    fn append_draft(&mut self, draft: &Draft) -> Result<String, Trouble> {
+        let context = self.context(draft);
         let (base_offset, leader_epoch) = (self.model.end, self.leader_epoch);
         let batch = BatchRef::parse(&draft.bytes).expect("just built");
         let mut stored = batch.patched_header(base_offset, leader_epoch).to_vec();
@@ -294,7 +307,7 @@ impl World {
             batch.facts.has_producer_id() && batch.facts.base_sequence >= 0 && batch.leader_epoch >= 0
         };
         let recent: Vec<_> =
-            self.model.batches.iter().rev().filter(is_client_batch).take(9).cloned().collect();
+            self.model.history.iter().rev().filter(is_client_batch).take(9).cloned().collect();
         let Some(batch) = recent.get(self.rng.below(recent.len())) else { return Ok("no retry".to_owned()) };
         let expected = self.model.producers.check(&batch.facts, AppendOrigin::Client);
         let last = self.model.producers.get(batch.facts.producer_id).and_then(|entry| entry.last_batch());
@@ -331,12 +344,18 @@ impl World {
         format!("high watermark {offset}")
     }
 
-    fn commit_all(&mut self) -> String {
+    /// Ends a transaction, and everything is committed.
+    fn commit_all(&mut self) -> Result<String, Trouble> {
+        let producer_id = 3 + (self.steps % 2) as i64;
+        let marker = end_transaction(&mut self.rng, &self.model.producers, producer_id, self.now_ms);
+        if let Some(marker) = marker.filter(|_| self.is_leader) {
+            self.append_draft(&marker)?;
+        }
         let end = self.model.end;
         self.log().update_high_watermark(end);
         self.model.high_watermark = end;
         self.model.producers.on_high_watermark(end);
-        format!("high watermark {end}")
+        Ok(format!("all committed up to {end}"))
     }
 
     fn flush(&mut self, number: usize) -> Result<String, Trouble> {
@@ -426,21 +445,24 @@ impl World {
             let mut map = OffsetMap::new(24 * (2 + self.rng.below(20)), 0.9, [7, 7]);
             let end = cleaning.read_keys(&mut map, &mut |_: u64| true)?;
             self.cleaning = Some((cleaning, map, end));
-            return Ok(format!("begin to compact {cleanable:?}"));
+            let then = if self.compacts { self.compact()? } else { String::new() };
+            return Ok(format!("{then} from {cleanable:?}"));
         };
         let Some(group) = cleaning.next_group(&map, &mut |_: u64| true)? else {
             self.cleaner_checkpoint = Some(end);
             return Ok(format!("compacted up to {end}"));
         };
         let segments = group.segments();
+        self.swaps = Some(end);
         let swapped = group.swap_into(self.log())?;
         self.cleaning = Some((cleaning, map, end));
         let Some(removed) = swapped else {
             self.cleaning = None;
             return Ok("compaction met a changed log".to_owned());
         };
-        let found =
-            verify::read_all(self.log()).unwrap_or_else(|problem| panic!("after compaction: {problem}"));
+        // A failure that a test asked for may meet the first of these reads.
+        let found = verify::read_all(self.log()).or_else(|_| verify::read_all(self.log()));
+        let found = found.unwrap_or_else(|problem| panic!("after compaction: {problem}"));
         compaction::check(&self.model, &found, end, now_ms)
             .unwrap_or_else(|problem| panic!("compaction: {problem}"));
         self.model = self.model.with_batches(found);

@@ -3,19 +3,20 @@
 //! | image | what happened | what is found |
 //! |---|---|---|
 //! | `Kill` | the process died | everything issued; the write in flight cut anywhere |
-//! | `PowerCut` | all at once | synced bytes and names; of the rest each 4 KiB block, size and name kept or lost |
+//! | `PowerCut` | all at once | synced bytes and names; of the rest each 4 KiB block and size kept or lost; names kept up to some change |
 //! | `Torn` | power cut in the middle of a sector run | the same in steps of 512 bytes |
 //! | `ZeroTail` | the size got through, the data did not | zeros where data was pending, and some more behind the end |
 //! | `Garbage` | the size got through, blocks are recycled ones | old or random bytes instead |
 //!
 //! Rules: nothing that was synced is ever lost or changed, except that `ZeroTail` and `Garbage` may add bytes behind
-//! the end of a file with pending changes. Changes of one name, or of one file's names, are kept in order.
+//! the end of a file with pending changes. Changes of names are lost from some point on, not one by one: ext4 and XFS
+//! keep them in a journal in the order in which they were made. Names and contents know nothing of each other.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rng::SimRng;
-use super::state::{Change, ContentChange, DiskState, File, NameChange, apply_names};
+use super::state::{Change, ContentChange, DiskState, File, apply_names};
 
 const BLOCK: usize = 4096;
 const SECTOR: usize = 512;
@@ -75,21 +76,16 @@ impl DiskState {
     }
 
     fn lose_names(&mut self, crash: Crash, rng: &mut SimRng) {
-        let mut names = self.durable_names.clone();
-        let mut lost: Vec<NameChange> = Vec::new();
-        for change in std::mem::take(&mut self.pending_names) {
-            let keep = match crash {
-                Crash::PowerCutAll => false,
-                Crash::PowerCutNone => true,
-                _ => rng.chance(1, 2),
-            };
-            if keep && !lost.iter().any(|earlier| change.depends_on(earlier)) {
-                apply_names(&change, &mut names);
-            } else {
-                lost.push(change);
-            }
+        let pending = std::mem::take(&mut self.pending_names);
+        let kept = match crash {
+            Crash::PowerCutAll => 0,
+            Crash::PowerCutNone => pending.len(),
+            _ => rng.below(pending.len() + 1),
+        };
+        self.names = self.durable_names.clone();
+        for change in pending.iter().take(kept) {
+            apply_names(change, &mut self.names);
         }
-        self.names = names;
     }
 
     /// What is there now is all there is.
@@ -157,7 +153,6 @@ fn mixed(file: &File, grain: usize, rng: &mut SimRng) -> Vec<u8> {
 /// The file at full size, with stale bytes where data was pending and perhaps behind the end.
 fn stale(file: &File, rng: &mut SimRng) -> Vec<u8> {
     let mut contents = with_changes(file, file.pending.len());
-    let source = contents.clone();
     for change in &file.pending {
         let ContentChange::Write { position, bytes } = change else { continue };
         if rng.chance(1, 2) {
@@ -165,27 +160,28 @@ fn stale(file: &File, rng: &mut SimRng) -> Vec<u8> {
             let start = usize::try_from(*position).unwrap_or(usize::MAX);
             let sectors = (start + bytes.len()) / SECTOR - start / SECTOR;
             let from = ((start / SECTOR + rng.below(sectors + 1)) * SECTOR).max(start);
-            if let Some(place) = contents.get_mut(from..start + bytes.len()) {
-                fill_stale(place, &source, rng);
+            if let Some((past, rest)) = contents.split_at_mut_checked(from) {
+                let place = rest.get_mut(..(start + bytes.len()).saturating_sub(from));
+                fill_stale(place.unwrap_or_default(), past, rng);
             }
         }
     }
     if rng.chance(1, 2) {
         let mut tail = vec![0; rng.below(2 * BLOCK)];
-        fill_stale(&mut tail, &source, rng);
+        fill_stale(&mut tail, &contents, rng);
         contents.extend_from_slice(&tail);
     }
     contents
 }
 
-/// Bytes of the file's own past (so perhaps whole valid batches), or noise.
-fn fill_stale(place: &mut [u8], source: &[u8], rng: &mut SimRng) {
-    let from = match rng.below(3) {
+/// Whole sectors of what was written to the file before (so perhaps valid batches), or noise.
+fn fill_stale(place: &mut [u8], past: &[u8], rng: &mut SimRng) {
+    let sector = match rng.below(3) {
         0 => 0,
-        1 => rng.below(source.len().max(1)),
-        _ => source.len(),
+        1 => rng.below(past.len() / SECTOR + 1),
+        _ => past.len(),
     };
-    let mut old = source.iter().skip(from).copied();
+    let mut old = past.iter().skip(sector * SECTOR + past.len() % SECTOR).copied();
     for byte in place {
         *byte = old.next().unwrap_or_else(|| rng.byte());
     }

@@ -126,15 +126,6 @@ pub(super) struct NameChange {
 }
 
 impl NameChange {
-    /// Whether this change must not outlive `earlier` being lost: they share a name or a file.
-    pub(super) fn depends_on(&self, earlier: &Self) -> bool {
-        self.set.iter().any(|(dir, name, node)| {
-            earlier.set.iter().any(|(earlier_dir, earlier_name, earlier_node)| {
-                (dir == earlier_dir && name == earlier_name) || (node.is_some() && node == earlier_node)
-            })
-        })
-    }
-
     fn touches(&self, dirs: &BTreeSet<Inode>) -> bool {
         self.set.iter().any(|(dir, _, _)| dirs.contains(dir))
     }
@@ -255,7 +246,7 @@ impl DiskState {
         }
     }
 
-    /// Makes durable what touches `dir`, and whatever came before it and belongs together with it.
+    /// Makes durable what touches `dir`, and whatever belongs together with it.
     fn sync_dir(&mut self, dir: Inode) {
         let mut dirs = BTreeSet::from([dir]);
         let mut synced = vec![false; self.pending_names.len()];
