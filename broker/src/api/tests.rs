@@ -3,6 +3,7 @@
 mod admin;
 mod cluster;
 mod data;
+mod documented;
 mod fetch;
 mod group_errors;
 mod groups;
