@@ -45,7 +45,7 @@ impl Node {
     /// When it ends instead of getting ready.
     #[must_use]
     pub fn start_in(dir: TempDir, overrides: &[(&str, &str)]) -> Self {
-        if std::env::var("RKAFKA_TESTS_ON").is_ok_and(|product| product == "apache") {
+        if apache_is_tested() {
             return Self::start_apache_in(dir, overrides);
         }
         let properties = format!(
@@ -193,6 +193,12 @@ impl Node {
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("the node runs")
     }
+}
+
+/// Whether all tests run on Apache Kafka (`RKAFKA_TESTS_ON=apache`), to check the tests themselves.
+#[must_use]
+pub fn apache_is_tested() -> bool {
+    std::env::var("RKAFKA_TESTS_ON").is_ok_and(|product| product == "apache")
 }
 
 /// Reads the address from the line `… listening on PLAINTEXT://host:port …` that announces readiness.

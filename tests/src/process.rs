@@ -46,6 +46,14 @@ impl Outcome {
     }
 }
 
+/// Anonymous memory (heap and stacks, no mapped files) of a process in bytes; nothing once it has ended.
+#[must_use]
+pub fn anonymous_memory(pid: Pid) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
+}
+
 /// A running child whose output lines are collected as they come.
 pub struct Process {
     command: String,

@@ -4,5 +4,6 @@ mod clients;
 mod differential;
 mod durability;
 mod foreign;
+mod hostile;
 mod orders;
 mod tutorial;

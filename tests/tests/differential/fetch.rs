@@ -37,7 +37,7 @@ fn identified(id: Uuid, partitions: Vec<FetchPartition>) -> FetchTopic {
 }
 
 /// Reads one partition by name, without a session.
-pub(super) fn fetch(name: &str, index: i32, offset: i64) -> FetchRequest {
+pub(crate) fn fetch(name: &str, index: i32, offset: i64) -> FetchRequest {
     request(vec![named(name, vec![partition(index, offset)])])
 }
 

@@ -22,7 +22,7 @@ pub(super) fn group(name: &str) -> GroupId {
 }
 
 /// Waits until there is a coordinator: the first question makes the offsets topic.
-pub(super) fn find_coordinator(session: &mut Session, name: &str) {
+pub(crate) fn find_coordinator(session: &mut Session, name: &str) {
     let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(name)]);
     wait::until("a coordinator", || {
         let found = session.arrange(4, &request);

@@ -15,16 +15,16 @@
 mod apis;
 mod commits;
 mod configs;
-mod fetch;
-mod groups;
+pub(crate) mod fetch;
+pub(crate) mod groups;
 mod idempotence;
 mod intended;
 mod metadata;
 mod offsets;
 mod produce;
 mod render;
-mod requests;
-mod session;
+pub(crate) mod requests;
+pub(crate) mod session;
 mod topics;
 
 use std::path::PathBuf;
