@@ -104,7 +104,7 @@ impl Reconciler {
                     error!(partition = %replica, "not found while a log directory is offline; it is offline too");
                 }
                 Action::Create(replica) => {
-                    self.create(replica, &self.settings(&mut settings, &replica.topic, image))
+                    self.create(replica, &self.settings(&mut settings, &replica.topic, image));
                 }
                 other => drop(self.act(other, image, &mut settings)),
             }
@@ -201,7 +201,7 @@ impl Reconciler {
         let config = Arc::new(settings.log.clone());
         match self.dirs.create_log(&name, &id, config, self.clock.wall_ms()) {
             Ok(log) => {
-                drop(self.partitions.insert(Partition::new(replica.id, Arc::clone(&replica.topic), log)))
+                drop(self.partitions.insert(Partition::new(replica.id, Arc::clone(&replica.topic), log)));
             }
             Err(error) => error!(partition = %replica, %error, "the log cannot be made; it is offline"),
         }

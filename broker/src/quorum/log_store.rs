@@ -66,8 +66,8 @@ impl RaftLogStorage<Metadata> for LogStore {
     async fn get_log_state(&mut self) -> io::Result<LogState<Metadata>> {
         let shared = self.shared.read();
         let last_purged_log_id = shared.state.purged_log_id();
-        let last = shared.entries.last_key_value().map(|(_, entry)| entry.log_id.clone());
-        Ok(LogState { last_log_id: last.or_else(|| last_purged_log_id.clone()), last_purged_log_id })
+        let last = shared.entries.last_key_value().map(|(_, entry)| entry.log_id);
+        Ok(LogState { last_log_id: last.or(last_purged_log_id), last_purged_log_id })
     }
 
     async fn get_log_reader(&mut self) -> Self {

@@ -38,14 +38,14 @@ impl StateMachine {
     }
 
     fn meta(&self) -> SnapshotMeta {
-        SnapshotMeta { last_log_id: self.applied.clone(), last_membership: self.membership.clone() }
+        SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() }
     }
 
     fn apply_payload(&mut self, id: &LogId, payload: Payload) -> io::Result<Applied> {
         match payload {
             Payload::Blank => {}
             Payload::Membership(membership) => {
-                self.membership = Membership::new(Some(id.clone()), membership);
+                self.membership = Membership::new(Some(*id), membership);
             }
             Payload::Normal(proposal) => {
                 match self.images.image().apply(&proposal.0) {
@@ -66,7 +66,7 @@ impl RaftStateMachine<Metadata> for StateMachine {
     type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, Membership)> {
-        Ok((self.applied.clone(), self.membership.clone()))
+        Ok((self.applied, self.membership.clone()))
     }
 
     async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>

@@ -205,5 +205,5 @@ fn offset(index: u64) -> io::Result<i64> {
 }
 
 fn other(error: LogError) -> io::Error {
-    io::Error::other(error.to_string())
+    io::Error::other(error)
 }

@@ -68,8 +68,10 @@ fn sources(root: &Path) -> Result<Vec<PathBuf>> {
 /// Normal dependencies of our packages, followed through, against the table above.
 fn dependencies(root: &Path) -> Result<Vec<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output =
-        Command::new(cargo).current_dir(root).args(["metadata", "--format-version", "1", "--locked"]).output()?;
+    let output = Command::new(cargo)
+        .current_dir(root)
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let nodes = metadata["resolve"]["nodes"].as_array().context("cargo metadata lists no packages")?;
     let mut names = BTreeMap::new();
