@@ -37,7 +37,8 @@ pub struct AppendOutcome {
     pub base_offset: i64,
     /// Offset of the last record.
     pub last_offset: i64,
-    /// The time given to all records if the topic uses LogAppendTime; of a duplicate, the first copy's.
+    /// The time given to all records if the topic uses LogAppendTime. Of a duplicate, the largest timestamp of the
+    /// first copy, whoever set it.
     pub log_append_time_ms: Option<i64>,
     /// Log start offset at that moment.
     pub log_start_offset: i64,
@@ -89,7 +90,7 @@ impl Log {
         place.base_offset = self.log_end_offset;
         place.last_offset = place.base_offset.saturating_add(i64::from(batch.last_offset_delta()));
         let incoming = Incoming { place, producer: valid.producer_batch(place.base_offset) };
-        if let Some(duplicate) = self.judge_producer(&incoming, valid.origin(), log_append_time_ms)? {
+        if let Some(duplicate) = self.judge_producer(&incoming, valid.origin())? {
             return Ok(duplicate);
         }
         let rolled = self.roll_if_needed(&place, context.now_ms)?;
@@ -120,7 +121,6 @@ impl Log {
         &self,
         incoming: &Incoming,
         origin: AppendOrigin,
-        log_append_time_ms: Option<i64>,
     ) -> Result<Option<AppendOutcome>, AppendError> {
         if !incoming.producer.has_producer_id() {
             return Ok(None);
@@ -130,7 +130,7 @@ impl Log {
             Check::Duplicate { base_offset, last_offset, timestamp } => Some(AppendOutcome {
                 base_offset,
                 last_offset,
-                log_append_time_ms: log_append_time_ms.map(|_| timestamp),
+                log_append_time_ms: Some(timestamp),
                 log_start_offset: self.log_start_offset,
                 duplicate: true,
                 rolled: false,
@@ -355,6 +355,7 @@ mod tests {
         }
         let again = test.append(&sent(2));
         assert_eq!((again.base_offset, again.last_offset, again.duplicate), (2, 3, true));
+        assert_eq!(again.log_append_time_ms, Some(NOW_MS), "the first copy's, as Kafka tells it");
         assert_eq!(test.log.log_end_offset(), 6);
         assert!(matches!(test.try_append(&sent(8), AppendOrigin::Client), Err(AppendError::Producer(_))));
         assert_eq!(test.log.log_end_offset(), 6);

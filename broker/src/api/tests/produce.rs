@@ -292,6 +292,9 @@ async fn idempotent_batches_are_appended_once() {
         let answer = send(&mut client, 9, "test", of(epoch, sequence)).await;
         assert_eq!(answer, expected, "epoch {epoch}, sequence {sequence}");
     }
+    let again = client.call(9, &produce("test", -1, &[(0, of(1, 0))])).await;
+    let first_copy = &again.responses[0].partition_responses[0];
+    assert_eq!((first_copy.base_offset, first_copy.log_append_time_ms), (6, 1), "with its timestamp");
     assert_eq!(broker.partition("test", 0).view().log_end_offset, 8);
     broker.stop().await;
 }
