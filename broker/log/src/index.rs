@@ -143,6 +143,10 @@ impl OffsetIndex {
         self.write().rewrite(entries)
     }
 
+    pub(crate) fn clear(&self) -> Result<(), LogError> {
+        self.write().clear()
+    }
+
     pub(crate) fn seal(&self) -> Result<(), LogError> {
         self.write().seal()
     }

@@ -166,4 +166,14 @@ impl<const N: usize> IndexFile<N> {
             self.disk.open(&self.path, OpenMode::Truncate).map_err(LogError::io("open", &self.path))?;
         file.pwritev(&[io::IoSlice::new(entries)], 0).map_err(LogError::io("write", &self.path))
     }
+
+    /// Removes all entries, making no file where there is none, and closes it.
+    pub(crate) fn clear(&mut self) -> Result<(), LogError> {
+        self.state = State::Closed;
+        match self.disk.open(&self.path, OpenMode::ReadWrite) {
+            Ok(file) => file.truncate(0).map_err(LogError::io("cut", &self.path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(LogError::io("open", &self.path)(error)),
+        }
+    }
 }

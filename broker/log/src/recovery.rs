@@ -318,7 +318,7 @@ impl Opening<'_> {
             while let Ok(Some(place)) = headers.next() {
                 builder.add(&place);
             }
-            write_indexes(segment, builder)?;
+            write_indexes(segment, builder, is_active)?;
             self.report.indexes_rebuilt += 1;
         }
         Ok(())
@@ -491,7 +491,7 @@ impl Scan<'_, '_> {
         if mutant!("skip-zero-tail-stop", valid_bytes < segment.size(), false) {
             self.cut(segment, valid_bytes)?;
         }
-        write_indexes(segment, builder)?;
+        write_indexes(segment, builder, next_base.is_none())?;
         segment.transactions().rewrite(aborted)?;
         self.opening.report.indexes_rebuilt += 1;
         Ok(damage)
@@ -546,8 +546,13 @@ impl Scan<'_, '_> {
     }
 }
 
-fn write_indexes(segment: &Segment, builder: IndexBuilder) -> Result<(), LogError> {
+fn write_indexes(segment: &Segment, builder: IndexBuilder, is_active: bool) -> Result<(), LogError> {
     let (offsets, times) = builder.finish();
+    if is_active && offsets.is_empty() {
+        // Too small to need one; making thousands of files would be most of a start's time.
+        segment.offset_index().clear()?;
+        return segment.time_index().clear();
+    }
     segment.offset_index().rewrite(&offsets)?;
     segment.time_index().rewrite(&times)
 }

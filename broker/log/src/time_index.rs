@@ -142,6 +142,10 @@ impl TimeIndex {
         self.write().rewrite(entries)
     }
 
+    pub(crate) fn clear(&self) -> Result<(), LogError> {
+        self.write().clear()
+    }
+
     pub(crate) fn seal(&self) -> Result<(), LogError> {
         self.write().seal()
     }

@@ -170,12 +170,12 @@ impl TransactionIndex {
     /// Replaces all entries; without any there is no file.
     pub(crate) fn rewrite(&self, entries: Vec<AbortedEntry>) -> Result<(), LogError> {
         let mut inner = self.inner();
-        if entries.is_empty() {
+        if entries.is_empty() && inner.entries.as_ref().is_none_or(|known| !known.is_empty()) {
             match self.disk.remove_file(&inner.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other.map_err(LogError::io("remove", &inner.path))?,
             }
-        } else {
+        } else if !entries.is_empty() {
             let contents: Vec<u8> = entries.iter().flat_map(AbortedEntry::encode).collect();
             let file =
                 self.disk.open(&inner.path, OpenMode::Truncate).map_err(LogError::io("open", &inner.path))?;
