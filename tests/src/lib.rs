@@ -10,6 +10,7 @@
 //! | `java.rs` | compiles and runs the Java programs under `tests/java/` |
 //! | `foreign.rs` | kcat, Python and Go clients |
 //! | `wire.rs` | single requests over one connection, well-formed or not |
+//! | `fuzz.rs` | what fuzzers run: functions of bytes that must not panic |
 //! | `wait.rs` | waiting for a condition (never for a time) |
 //!
 //! A tool that is absent makes the test that needs it fail with the command that installs it; nothing is
@@ -17,6 +18,7 @@
 
 pub mod build;
 pub mod foreign;
+pub mod fuzz;
 pub mod java;
 pub mod node;
 pub mod process;

@@ -4,6 +4,7 @@ mod clients;
 mod differential;
 mod durability;
 mod foreign;
+mod fuzz_seeds;
 mod hostile;
 mod orders;
 mod tutorial;
