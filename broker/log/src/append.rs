@@ -1,9 +1,9 @@
 //! Appending: the only place where batches get into a log.
 //!
-//! A leader assigns offsets by copying the 61 header bytes with base offset and leader epoch replaced (both lie outside
-//! the CRC) and hands that header and the rest of the client's own buffer to one `pwritev`. Order: checks → roll →
-//! epoch file → write → indexes, producer states → view. Nothing is published before it is written, and a failure up
-//! to and including the write leaves the log as it was.
+//! A leader assigns offsets by copying the 61 header bytes with base offset and leader epoch replaced (both
+//! lie outside the CRC) and hands that header and the rest of the client's own buffer to one `pwritev`.
+//! Order: checks → roll → epoch file → write → indexes, producer states → view. Nothing is published before
+//! it is written, and a failure up to and including the write leaves the log as it was.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -37,8 +37,8 @@ pub struct AppendOutcome {
     pub base_offset: i64,
     /// Offset of the last record.
     pub last_offset: i64,
-    /// The time given to all records if the topic uses LogAppendTime. Of a duplicate, the largest timestamp of the
-    /// first copy, whoever set it.
+    /// The time given to all records if the topic uses LogAppendTime. Of a duplicate, the largest timestamp
+    /// of the first copy, whoever set it.
     pub log_append_time_ms: Option<i64>,
     /// Log start offset at that moment.
     pub log_start_offset: i64,
@@ -56,7 +56,8 @@ struct Incoming {
 }
 
 impl Log {
-    /// Appends one batch as leader: [`ValidBatch::check`] and [`append_validated`](Self::append_validated) in one.
+    /// Appends one batch as leader: [`ValidBatch::check`] and [`append_validated`](Self::append_validated) in
+    /// one.
     ///
     /// # Errors
     /// [`AppendError`]; the log is then unchanged.
@@ -73,8 +74,8 @@ impl Log {
     /// `flush.messages` reached it is durable when this returns.
     ///
     /// # Errors
-    /// [`AppendError`]; the log is then unchanged. Only if the flush fails the batch may be there all the same; the
-    /// log directory is offline then.
+    /// [`AppendError`]; the log is then unchanged. Only if the flush fails the batch may be there all the
+    /// same; the log directory is offline then.
     pub fn append_validated(
         &mut self,
         valid: &ValidBatch<'_>,
@@ -138,11 +139,12 @@ impl Log {
         })
     }
 
-    /// Appends batches fetched from the leader, with offsets and epochs as they are. Each CRC is checked: the bytes
-    /// came over the network. Bytes of an incomplete last batch are left out.
+    /// Appends batches fetched from the leader, with offsets and epochs as they are. Each CRC is checked: the
+    /// bytes came over the network. Bytes of an incomplete last batch are left out.
     ///
     /// # Errors
-    /// [`AppendError`]; the batches before the one that is refused may have been appended, the log is consistent.
+    /// [`AppendError`]; the batches before the one that is refused may have been appended, the log is
+    /// consistent.
     pub fn append_follower(&mut self, batches: &[u8], now_ms: i64) -> Result<AppendOutcome, AppendError> {
         self.health.check()?;
         self.latest_ms = now_ms;
@@ -202,8 +204,8 @@ impl Log {
         Ok(incoming)
     }
 
-    /// How many of the first batches go into the active segment (one that has just been checked for rolling: at least
-    /// one does), by size and by offset.
+    /// How many of the first batches go into the active segment (one that has just been checked for rolling:
+    /// at least one does), by size and by offset.
     fn fitting(&self, incoming: &[Incoming]) -> usize {
         let start = incoming.first().map_or(0, |first| first.place.position);
         let room = self.config.segment_bytes.saturating_sub(self.active.size());
@@ -228,8 +230,8 @@ impl Log {
         if !self.health.watch(must_roll)? {
             return Ok(false);
         }
-        // A leader's cleaner may have left a gap before the batch. It goes inside the segment if it can: recovery takes
-        // one between segments for a loss.
+        // A leader's cleaner may have left a gap before the batch. It goes inside the segment if it can:
+        // recovery takes one between segments for a loss.
         let reaches = place.last_offset.saturating_sub(self.log_end_offset) <= i64::from(i32::MAX);
         let base_offset = if reaches { self.log_end_offset } else { place.base_offset };
         self.roll_at(base_offset, now_ms)?;
@@ -237,7 +239,8 @@ impl Log {
         Ok(true)
     }
 
-    /// Notes the epochs of `incoming` and writes its bytes; if they cannot be written the epochs are as before.
+    /// Notes the epochs of `incoming` and writes its bytes; if they cannot be written the epochs are as
+    /// before.
     fn write(&mut self, parts: &[IoSlice<'_>], incoming: &[Incoming], now_ms: i64) -> Result<(), LogError> {
         let epochs = Arc::clone(&self.epochs);
         let mut noted = incoming.iter().map(|next| (next.place.leader_epoch, next.place.base_offset));
@@ -284,8 +287,9 @@ impl Log {
         Ok(())
     }
 
-    /// Notes an aborted transaction in the active segment's transaction index. Readers of committed data depend on
-    /// it and the marker is in the log already, so a failure takes the directory offline (space was reserved before).
+    /// Notes an aborted transaction in the active segment's transaction index. Readers of committed data
+    /// depend on it and the marker is in the log already, so a failure takes the directory offline (space was
+    /// reserved before).
     fn index_aborted(&mut self, completed: &CompletedTransaction) -> Result<(), LogError> {
         let entry = aborted_entry(completed);
         let appended = self.active.segment().transactions().append(entry);

@@ -1,7 +1,7 @@
 //! Small files that are replaced as a whole: checkpoints of offsets, `partition.metadata`.
 //!
-//! A crash leaves the old contents or the new ones: written beside as `.tmp`, synced, renamed over the old file, the
-//! directory synced. Offset checkpoints (one per log directory and purpose) are Kafka's:
+//! A crash leaves the old contents or the new ones: written beside as `.tmp`, synced, renamed over the old
+//! file, the directory synced. Offset checkpoints (one per log directory and purpose) are Kafka's:
 //!
 //! ```text
 //! 0                 version
@@ -48,9 +48,9 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, contents: &[u8]) -> Result
     }
 }
 
-/// Replaces a file's contents; the name is durable once the directory is synced. With `sync_contents` a crash leaves
-/// the old or the new contents, without it perhaps neither: that is for a file that can be made anew, until a flush
-/// syncs it.
+/// Replaces a file's contents; the name is durable once the directory is synced. With `sync_contents` a crash
+/// leaves the old or the new contents, without it perhaps neither: that is for a file that can be made anew,
+/// until a flush syncs it.
 pub(crate) fn replace(
     disk: &dyn Disk,
     path: &Path,

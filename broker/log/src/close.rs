@@ -5,8 +5,9 @@ use crate::log::Log;
 use crate::producer::ProducerStates;
 
 impl Log {
-    /// Orderly end: everything durable, a producer snapshot at the log end, indexes cut to their entries, spare space
-    /// given back. After all logs of a directory have been closed so, its clean shutdown marker may be written.
+    /// Orderly end: everything durable, a producer snapshot at the log end, indexes cut to their entries,
+    /// spare space given back. After all logs of a directory have been closed so, its clean shutdown marker
+    /// may be written.
     ///
     /// # Errors
     /// The disk's.
@@ -15,9 +16,9 @@ impl Log {
         self.flush()
     }
 
-    /// [`close`](Self::close) without making anything durable: for a node that closes thousands of logs and then calls
-    /// [`LogDirs::sync`](crate::dirs::LogDirs::sync) once. Only after that the recovery point is the log end, and the
-    /// clean shutdown marker may be written.
+    /// [`close`](Self::close) without making anything durable: for a node that closes thousands of logs and
+    /// then calls [`LogDirs::sync`](crate::dirs::LogDirs::sync) once. Only after that the recovery point is
+    /// the log end, and the clean shutdown marker may be written.
     ///
     /// # Errors
     /// The disk's.
@@ -37,8 +38,8 @@ impl Log {
         self.health.watch(snapshot)
     }
 
-    /// Leaves a snapshot at the log end and removes those that are of no use any more. Without producers and without
-    /// an older snapshot the next start knows that there are none.
+    /// Leaves a snapshot at the log end and removes those that are of no use any more. Without producers and
+    /// without an older snapshot the next start knows that there are none.
     fn leave_snapshot(&mut self) -> Result<(), LogError> {
         let end = self.log_end_offset;
         if self.producers.first_unstable_offset() != self.producers.first_undecided_offset() {
@@ -55,14 +56,15 @@ impl Log {
         Ok(())
     }
 
-    /// A transaction has ended above the high watermark, which a snapshot cannot say: the next start must read that
-    /// from the log, or it would take the transaction's records for stable.
+    /// A transaction has ended above the high watermark, which a snapshot cannot say: the next start must
+    /// read that from the log, or it would take the transaction's records for stable.
     fn leave_older_snapshot(&mut self) -> Result<(), LogError> {
         let high_watermark = self.high_watermark;
         self.unflushed.names += 1;
         self.snapshots.remove_if(&*self.disk, &self.dir, |offset| offset > high_watermark)?;
         if self.snapshots.is_empty() {
-            // Every roll writes one, so nothing was rolled yet: there were no producers before the first segment.
+            // Every roll writes one, so nothing was rolled yet: there were no producers before the first
+            // segment.
             let first_base = self.segments.first().map_or(0, |first| first.base_offset());
             self.snapshots.write(&*self.disk, &self.dir, &ProducerStates::new(first_base))?;
         }

@@ -1,8 +1,8 @@
 //! Replacing segments by compacted ones; what to keep is decided in [`crate::cleaner`].
 //!
-//! The steps, each durable before the next begins, so that a crash at any point leaves the old segments or the new
-//! ones ([`crate::leftovers`]): the new files lose `.cleaned` for `.swap`; the old files get `.deleted`; the new files
-//! lose `.swap`.
+//! The steps, each durable before the next begins, so that a crash at any point leaves the old segments or
+//! the new ones ([`crate::leftovers`]): the new files lose `.cleaned` for `.swap`; the old files get
+//! `.deleted`; the new files lose `.swap`.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ impl Log {
         self.segments.split_last().map_or(&[], |(_, sealed)| sealed)
     }
 
-    /// Puts `new` (stage `.cleaned`, sealed and synced, by base offset, at least one) in the place of `old`, which must
-    /// be neighbours in the log. Returns `None`, with the new files to be removed by the caller, if the old ones are
-    /// not all in the log any more (retention or truncation came between).
+    /// Puts `new` (stage `.cleaned`, sealed and synced, by base offset, at least one) in the place of `old`,
+    /// which must be neighbours in the log. Returns `None`, with the new files to be removed by the caller,
+    /// if the old ones are not all in the log any more (retention or truncation came between).
     ///
     /// # Errors
     /// The disk's; the log directory is then offline.

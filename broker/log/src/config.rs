@@ -1,4 +1,5 @@
-//! The settings of one log, as its topic has them. Plain values; the broker replaces the whole when a config changes.
+//! The settings of one log, as its topic has them. Plain values; the broker replaces the whole when a config
+//! changes.
 
 use rkafka_record::{Compression, TimestampType};
 

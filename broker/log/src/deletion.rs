@@ -1,8 +1,8 @@
 //! Files taken out of a log, to be removed later.
 //!
-//! Readers may be sending from them, so they stay for `file.delete.delay.ms` under the suffix `.deleted`. The log has
-//! no clock and no thread: whoever made it give up the files is handed this list and runs it when it is due. If the
-//! broker stops before, the next start removes them.
+//! Readers may be sending from them, so they stay for `file.delete.delay.ms` under the suffix `.deleted`. The
+//! log has no clock and no thread: whoever made it give up the files is handed this list and runs it when it
+//! is due. If the broker stops before, the next start removes them.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Which leader epoch wrote which offsets: `leader-epoch-checkpoint` (KIP-101, KIP-279).
 //!
 //! [`LeaderEpochs`] is the pure list; the file is made and read by [`encode`](LeaderEpochs::encode) and
-//! [`decode`](LeaderEpochs::decode) and written by the log. Followers and consumers find with it where their history
-//! parts from the leader's.
+//! [`decode`](LeaderEpochs::decode) and written by the log. Followers and consumers find with it where their
+//! history parts from the leader's.
 //!
 //! ```text
 //! 0            version
@@ -51,8 +51,8 @@ pub struct EpochFileError {
 
 /// The leader epochs of one partition's log, both columns strictly rising.
 ///
-/// Owned by the partition's `Log`, changed only by its single writer. Every change that returns `true` is to be
-/// written to the file before a batch of the new epoch is acknowledged.
+/// Owned by the partition's `Log`, changed only by its single writer. Every change that returns `true` is to
+/// be written to the file before a batch of the new epoch is acknowledged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeaderEpochs {
     entries: Vec<EpochEntry>,
@@ -66,8 +66,8 @@ impl LeaderEpochs {
 
     /// Notes that `epoch` writes from `start_offset` on. Returns whether anything changed.
     ///
-    /// The latest epoch cannot be given a later start. Entries that the new one contradicts (higher epoch or higher
-    /// start) are removed: they belong to a history that has been truncated.
+    /// The latest epoch cannot be given a later start. Entries that the new one contradicts (higher epoch or
+    /// higher start) are removed: they belong to a history that has been truncated.
     pub fn assign(&mut self, epoch: i32, start_offset: i64) -> bool {
         if epoch < 0 || start_offset < 0 {
             debug_assert!(false, "leader epoch {epoch} at offset {start_offset} cannot be");
@@ -86,10 +86,9 @@ impl LeaderEpochs {
         true
     }
 
-    /// Where `requested_epoch` ends in this log (KIP-101, KIP-279):
-    /// the latest epoch ends at `log_end_offset`; one newer than the latest is unknown; one older than the first
-    /// "ends" where the first begins; any other is answered with the largest known epoch ≤ it and the start of the
-    /// next.
+    /// Where `requested_epoch` ends in this log (KIP-101, KIP-279): the latest epoch ends at
+    /// `log_end_offset`; one newer than the latest is unknown; one older than the first "ends" where the
+    /// first begins; any other is answered with the largest known epoch ≤ it and the start of the next.
     pub fn end_offset_for(&self, requested_epoch: i32, log_end_offset: i64) -> EpochEndOffset {
         const UNDEFINED: EpochEndOffset =
             EpochEndOffset { epoch: UNDEFINED_EPOCH, end_offset: UNDEFINED_EPOCH_OFFSET };
@@ -114,7 +113,8 @@ impl LeaderEpochs {
         behind.checked_sub(1).and_then(|index| self.entries.get(index)).map(|entry| entry.epoch)
     }
 
-    /// The log was cut to end at `end_offset`: forgets epochs that begin at or behind it. Returns whether any did.
+    /// The log was cut to end at `end_offset`: forgets epochs that begin at or behind it. Returns whether any
+    /// did.
     pub fn truncate_from_end(&mut self, end_offset: i64) -> bool {
         let kept = self.entries.partition_point(|entry| entry.start_offset < end_offset);
         let changed = kept < self.entries.len();
@@ -122,8 +122,8 @@ impl LeaderEpochs {
         changed
     }
 
-    /// The log now starts at `start_offset`: forgets epochs that end at or before it and lets the one that spans it
-    /// begin there. Returns whether anything changed.
+    /// The log now starts at `start_offset`: forgets epochs that end at or before it and lets the one that
+    /// spans it begin there. Returns whether anything changed.
     pub fn truncate_from_start(&mut self, start_offset: i64) -> bool {
         let begun = self.entries.partition_point(|entry| entry.start_offset <= start_offset);
         let Some(spanning) = begun.checked_sub(1) else { return false };
@@ -177,7 +177,8 @@ impl LeaderEpochs {
         text
     }
 
-    /// Reads a checkpoint file. Entries that contradict later ones are dropped, as [`assign`](Self::assign) does.
+    /// Reads a checkpoint file. Entries that contradict later ones are dropped, as [`assign`](Self::assign)
+    /// does.
     ///
     /// # Errors
     /// [`EpochFileError`] naming the first line that is not of the format, or missing.

@@ -38,7 +38,10 @@ pub enum LogError {
         problem: String,
     },
     /// Another broker (of any kind) uses the directory.
-    #[error("log directory {dir} is in use by another broker; stop it or choose another log.dirs", dir = dir.display())]
+    #[error(
+        "log directory {dir} is in use by another broker; stop it or choose another log.dirs",
+        dir = dir.display()
+    )]
     Locked {
         /// The directory.
         dir: PathBuf,
@@ -73,7 +76,8 @@ impl LogError {
         }
     }
 
-    /// Whether this process (or the system) has run out of file descriptors or memory: nothing is wrong with the disk.
+    /// Whether this process (or the system) has run out of file descriptors or memory: nothing is wrong with
+    /// the disk.
     pub(crate) fn is_exhaustion(&self) -> bool {
         let Self::Io { source, .. } = self else { return false };
         let code = source.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
@@ -135,7 +139,8 @@ pub enum AppendError {
     /// Idempotence, fencing or transaction state forbids it.
     #[error(transparent)]
     Producer(#[from] ProducerError),
-    /// A fetched batch does not continue this log (its offsets must rise and not be below the log end offset).
+    /// A fetched batch does not continue this log (its offsets must rise and not be below the log end
+    /// offset).
     #[error(
         "batch with offsets {base_offset} to {last_offset} does not continue the log, which ends at {expected}"
     )]

@@ -1,10 +1,10 @@
 //! Making appends durable, and the recovery point.
 //!
-//! A sync may take seconds, so it can run without the log's lock: [`Log::prepare_flush`] lists under the lock what is
-//! to be synced, [`FlushJob::run`] syncs it, [`Log::complete_flush`] moves the recovery point under the lock again.
-//! The recovery point moves after a successful sync only, and never over a truncation that came between. A failed sync
-//! takes the log directory offline; it is never tried again, for the kernel may have dropped the pages it could not
-//! write and would report success.
+//! A sync may take seconds, so it can run without the log's lock: [`Log::prepare_flush`] lists under the lock
+//! what is to be synced, [`FlushJob::run`] syncs it, [`Log::complete_flush`] moves the recovery point under
+//! the lock again. The recovery point moves after a successful sync only, and never over a truncation that
+//! came between. A failed sync takes the log directory offline; it is never tried again, for the kernel may
+//! have dropped the pages it could not write and would report success.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,8 +99,8 @@ impl FlushJob {
     }
 }
 
-/// What was deleted since the job was made, a file or the whole partition, need not be durable; that it is gone is
-/// no failure of the disk.
+/// What was deleted since the job was made, a file or the whole partition, need not be durable; that it is
+/// gone is no failure of the disk.
 fn passing_over_deleted(synced: Result<(), LogError>) -> Result<(), LogError> {
     match synced {
         Err(error) if error.is_not_found() => Ok(()),
@@ -116,7 +116,8 @@ impl Log {
         if up_to <= self.recovery_point && !sync_dir {
             return None;
         }
-        // The segment of the last durable record may have been sealed since: its indexes were not synced before.
+        // The segment of the last durable record may have been sealed since: its indexes were not synced
+        // before.
         let from = self.segment_index_of(self.recovery_point.saturating_sub(1));
         let last = self.segments.len().saturating_sub(1);
         let mut segments = Vec::new();
@@ -142,7 +143,8 @@ impl Log {
         })
     }
 
-    /// Moves the recovery point to what has been made durable, unless the log was truncated meanwhile. Returns it.
+    /// Moves the recovery point to what has been made durable, unless the log was truncated meanwhile.
+    /// Returns it.
     pub fn complete_flush(&mut self, flushed: Flushed, now_ms: i64) -> i64 {
         self.unflushed.names_synced = self.unflushed.names_synced.max(flushed.names);
         self.unflushed.new_dir = false;
@@ -150,7 +152,8 @@ impl Log {
             let mut recovery_point = flushed.recovery_point.min(self.log_end_offset);
             let base_offset = self.active.segment().base_offset();
             if base_offset == recovery_point && base_offset > flushed.active_base_offset {
-                // Rolled meanwhile: recovery must begin with the sealed segment, whose indexes were not synced.
+                // Rolled meanwhile: recovery must begin with the sealed segment, whose indexes were not
+                // synced.
                 recovery_point -= 1;
             }
             self.recovery_point = self.recovery_point.max(recovery_point);

@@ -1,8 +1,8 @@
 //! Whether a log directory can still be trusted.
 //!
-//! A failed write or sync says that the disk has lost what was given to it; the kernel may even forget that it did,
-//! so a second sync proves nothing. The first such failure takes the directory offline for good: every log in it
-//! refuses to write until the broker is restarted (KIP-112). A full disk is no such failure.
+//! A failed write or sync says that the disk has lost what was given to it; the kernel may even forget that
+//! it did, so a second sync proves nothing. The first such failure takes the directory offline for good:
+//! every log in it refuses to write until the broker is restarted (KIP-112). A full disk is no such failure.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -60,8 +60,8 @@ impl DirHealth {
         }
     }
 
-    /// Passes a result on; an I/O failure takes the directory offline, unless it is a full disk or this process's
-    /// own want of descriptors or memory.
+    /// Passes a result on; an I/O failure takes the directory offline, unless it is a full disk or this
+    /// process's own want of descriptors or memory.
     pub(crate) fn watch<T>(&self, result: Result<T, LogError>) -> Result<T, LogError> {
         if let Err(error @ LogError::Io { .. }) = &result
             && !error.is_disk_full()

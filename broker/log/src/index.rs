@@ -4,8 +4,8 @@
 //! int32 last offset of a batch, relative to the segment's base offset
 //! int32 position of that batch in the .log file
 //! ```
-//! Sparse: one entry for about every `index.interval.bytes` of log. Both columns rise strictly. The first batch has
-//! no entry, so a zero entry marks the unused end of a file.
+//! Sparse: one entry for about every `index.interval.bytes` of log. Both columns rise strictly. The first
+//! batch has no entry, so a zero entry marks the unused end of a file.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -43,7 +43,8 @@ fn is_zero(bytes: &[u8; ENTRY_BYTES]) -> bool {
     *bytes == [0; ENTRY_BYTES]
 }
 
-/// One segment's offset index. Readers and the writer share it through its lock, held for a look-up or an append.
+/// One segment's offset index. Readers and the writer share it through its lock, held for a look-up or an
+/// append.
 #[derive(Debug)]
 pub(crate) struct OffsetIndex {
     base_offset: i64,
@@ -67,8 +68,8 @@ impl OffsetIndex {
         self.read().is_loaded()
     }
 
-    /// Opens the file for reading unless it is open; `false` if its entries cannot be those of a `.log` file of
-    /// `log_size` bytes: then [`load_rebuilt`](Self::load_rebuilt) is due.
+    /// Opens the file for reading unless it is open; `false` if its entries cannot be those of a `.log` file
+    /// of `log_size` bytes: then [`load_rebuilt`](Self::load_rebuilt) is due.
     pub(crate) fn load(&self, log_size: u64) -> Result<bool, LogError> {
         let mut file = self.write();
         if file.is_loaded() {
@@ -188,7 +189,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn look_ups_agree_with_a_walk(spans in prop::collection::vec((0..9_u16, 0..9_u16), 0..700), at in 0..4_000_u64) {
+        fn look_ups_agree_with_a_walk(
+            spans in prop::collection::vec((0..9_u16, 0..9_u16), 0..700),
+            at in 0..4_000_u64,
+        ) {
             let disk = SimDisk::new();
             let (index, entries) = (index(&disk), entries(&spans));
             for entry in &entries {

@@ -1,5 +1,5 @@
-//! Index entries of a segment made from its batches, one after another: while it is recovered, or in memory when an
-//! index file is unusable. The same entries as appending makes.
+//! Index entries of a segment made from its batches, one after another: while it is recovered, or in memory
+//! when an index file is unusable. The same entries as appending makes.
 
 use crate::index::{self, OffsetPosition};
 use crate::scan::BatchPlace;
@@ -52,7 +52,8 @@ impl IndexBuilder {
         }
     }
 
-    /// Contents of the offset index and of the time index, whose last entry has the segment's largest timestamp.
+    /// Contents of the offset index and of the time index, whose last entry has the segment's largest
+    /// timestamp.
     pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
         self.add_time_entry();
         (self.offsets, self.times)

@@ -1,9 +1,10 @@
-//! What both sparse indexes share: a file of entries of one size, mapped for writing while its segment is active and
-//! for reading, on first use, once it is sealed.
+//! What both sparse indexes share: a file of entries of one size, mapped for writing while its segment is
+//! active and for reading, on first use, once it is sealed.
 //!
-//! A live index file is longer than its entries (it is allocated ahead, in doubling steps, so that a full disk shows
-//! as an error); behind them it is zero. Sealing cuts it to its entries, as Kafka does. The files carry no checksum:
-//! they can be made anew from the `.log` file, and readers check where an entry leads them.
+//! A live index file is longer than its entries (it is allocated ahead, in doubling steps, so that a full
+//! disk shows as an error); behind them it is zero. Sealing cuts it to its entries, as Kafka does. The files
+//! carry no checksum: they can be made anew from the `.log` file, and readers check where an entry leads
+//! them.
 
 use std::io;
 use std::path::PathBuf;
@@ -50,8 +51,9 @@ impl<const N: usize> IndexFile<N> {
         !matches!(self.state, State::Closed)
     }
 
-    /// Opens for reading unless something is open. A missing file reads as empty. `sound` judges the entries (zero
-    /// tail already cut off); if it refuses, or the size is odd, the result is `false` and nothing is kept.
+    /// Opens for reading unless something is open. A missing file reads as empty. `sound` judges the entries
+    /// (zero tail already cut off); if it refuses, or the size is odd, the result is `false` and nothing is
+    /// kept.
     pub(crate) fn load(
         &mut self,
         is_zero: fn(&[u8; N]) -> bool,
@@ -91,8 +93,8 @@ impl<const N: usize> IndexFile<N> {
         bytes.as_chunks::<N>().0.get(..count).unwrap_or_default()
     }
 
-    /// Opens for writing behind the entries there are, with room for more; [`load`](Self::load) comes first. On an
-    /// error everything is as it was.
+    /// Opens for writing behind the entries there are, with room for more; [`load`](Self::load) comes first.
+    /// On an error everything is as it was.
     fn open_for_writing(&mut self, room_for: usize) -> Result<(), LogError> {
         let entries = self.entries().len();
         let needed = ((entries + room_for) * N) as u64;
@@ -140,7 +142,8 @@ impl<const N: usize> IndexFile<N> {
         Ok(())
     }
 
-    /// Cuts a live file to its entries and closes it. Makes the file if there is none: a stock broker misses it.
+    /// Cuts a live file to its entries and closes it. Makes the file if there is none: a stock broker misses
+    /// it.
     pub(crate) fn seal(&mut self) -> Result<(), LogError> {
         let entries = self.entries().len();
         let file = self.disk.open(&self.path, OpenMode::Create).map_err(LogError::io("open", &self.path))?;

@@ -1,4 +1,5 @@
-//! What a stop at any moment can leave in a partition's directory, and how it is settled before the log is opened.
+//! What a stop at any moment can leave in a partition's directory, and how it is settled before the log is
+//! opened.
 //!
 //! | left | what happens | why |
 //! |---|---|---|
@@ -76,7 +77,8 @@ pub(crate) fn settle(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Settled, LogErr
     Ok(settling.settled)
 }
 
-/// A new log: its directory is made. The first flush makes its name durable; before that nothing was promised.
+/// A new log: its directory is made. The first flush makes its name durable; before that nothing was
+/// promised.
 fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<Settled, LogError> {
     disk.create_dir(dir).map_err(LogError::io("make directory", dir))?;
     Ok(Settled { made_dir: true, ..Settled::default() })
@@ -104,7 +106,8 @@ impl Settling<'_> {
             }
         }
         if invalid_swaps {
-            // Only the `.cleaned` files tell that they were not to be completed: these go when the others are gone.
+            // Only the `.cleaned` files tell that they were not to be completed: these go when the others are
+            // gone.
             self.sync()?;
         }
         for name in cleaned {

@@ -1,7 +1,8 @@
 //! The segment log: one partition's records on disk, in Apache Kafka's own formats, crash-safe, synchronous.
 //!
-//! Start reading at [`Log`] (the writer) and [`LogReader`] (readers, without a lock). There is no thread, no clock and
-//! no async here: time is passed in, long work is handed out ([`FlushJob`], [`DeferredDeletion`]) to be run elsewhere.
+//! Start reading at [`Log`] (the writer) and [`LogReader`] (readers, without a lock). There is no thread, no
+//! clock and no async here: time is passed in, long work is handed out ([`FlushJob`], [`DeferredDeletion`])
+//! to be run elsewhere.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -18,8 +19,8 @@
 //! | `dirs/` `health.rs` `deletion.rs` | log directories, when they are offline, removing files later |
 //! | `disk/` | the door to the disk; the only `unsafe` code |
 //!
-//! **Invariants.** No file operation outside `disk/real.rs`: the crash tests stop at every one. Nothing is published
-//! before it is written. What was truncated never comes back. A failed sync is never tried again.
+//! **Invariants.** No file operation outside `disk/real.rs`: the crash tests stop at every one. Nothing is
+//! published before it is written. What was truncated never comes back. A failed sync is never tried again.
 
 #[macro_use]
 mod mutants;

@@ -1,7 +1,7 @@
 //! [`Log`]: one partition's directory and its only writer.
 //!
-//! What it does is spread over files by task: [`crate::append`], [`crate::truncate`], [`crate::retention`],
-//! [`crate::flush`], [`crate::recovery`], [`crate::compaction`]; here are its state, what it publishes, and rolling.
+//! What it does is spread over files by task: `append.rs`, `truncate.rs`, `retention.rs`, `flush.rs`,
+//! `recovery.rs`, `compaction.rs`, `close.rs`; here are its state, what it publishes, and rolling.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,10 +33,10 @@ pub(crate) struct Shared {
 
 /// One partition's log.
 ///
-/// Single writer: its owner keeps it behind a mutex and calls `&mut self` methods; each leaves the log consistent and
-/// publishes what changed before it returns. Readers use [`Log::reader`] and never take that mutex. After a failed
-/// write or sync the log directory is offline and every further change is refused ([`LogError::Offline`]); a full disk
-/// refuses the one change and is forgotten.
+/// Single writer: its owner keeps it behind a mutex and calls `&mut self` methods; each leaves the log
+/// consistent and publishes what changed before it returns. Readers use [`Log::reader`] and never take that
+/// mutex. After a failed write or sync the log directory is offline and every further change is refused
+/// ([`LogError::Offline`]); a full disk refuses the one change and is forgotten.
 #[derive(Debug)]
 pub struct Log {
     pub(crate) disk: Arc<dyn Disk>,
@@ -213,8 +213,8 @@ impl Log {
         }));
     }
 
-    /// Raises the high watermark to `offset`, at most to the log end, never back. Returns whether it or the last
-    /// stable offset moved.
+    /// Raises the high watermark to `offset`, at most to the log end, never back. Returns whether it or the
+    /// last stable offset moved.
     pub fn update_high_watermark(&mut self, offset: i64) -> bool {
         let before = (self.high_watermark, self.last_stable_offset());
         self.raise_high_watermark(offset);
@@ -233,7 +233,8 @@ impl Log {
         }
     }
 
-    /// Notes that `leader_epoch` writes from the log end on; done when becoming leader, before the first append.
+    /// Notes that `leader_epoch` writes from the log end on; done when becoming leader, before the first
+    /// append.
     ///
     /// # Errors
     /// The disk's.
@@ -244,8 +245,8 @@ impl Log {
         Ok(())
     }
 
-    /// Takes an epoch into the list and, if that changed it, the list to disk. The file is synced by the next flush: a
-    /// crash before that brings recovery to the batches that tell of the epoch.
+    /// Takes an epoch into the list and, if that changed it, the list to disk. The file is synced by the next
+    /// flush: a crash before that brings recovery to the batches that tell of the epoch.
     pub(crate) fn note_epoch(&mut self, leader_epoch: i32, start_offset: i64) -> Result<(), LogError> {
         if leader_epoch < 0 || self.epochs.latest_epoch().is_some_and(|latest| latest >= leader_epoch) {
             return Ok(());
@@ -253,7 +254,8 @@ impl Log {
         let mut epochs = LeaderEpochs::clone(&self.epochs);
         if epochs.assign(leader_epoch, start_offset) {
             let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
-            // Compaction takes batches away that tell where an epoch began: then the file cannot be made anew.
+            // Compaction takes batches away that tell where an epoch began: then the file cannot be made
+            // anew.
             let sync_contents = self.config.cleanup_policy.compact;
             let written = replace(&*self.disk, &path, epochs.encode().as_bytes(), sync_contents);
             self.health.watch(written)?;
@@ -316,8 +318,8 @@ impl Log {
         Ok(())
     }
 
-    /// Everything is durable already, so recovery would begin behind the segment just sealed: its indexes and the
-    /// producers at its end must be durable before the next one exists.
+    /// Everything is durable already, so recovery would begin behind the segment just sealed: its indexes and
+    /// the producers at its end must be durable before the next one exists.
     fn sync_sealed(&self, end_offset: i64) -> Result<(), LogError> {
         self.active.segment().sync(true)?;
         for path in self.snapshots.paths(&self.dir, end_offset..=end_offset) {
@@ -326,7 +328,8 @@ impl Log {
         self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
     }
 
-    /// A part of `segment.jitter.ms` for the active segment: the same each time, different between partitions.
+    /// A part of `segment.jitter.ms` for the active segment: the same each time, different between
+    /// partitions.
     pub(crate) fn jitter_ms(&self) -> i64 {
         let range = self.config.segment_jitter_ms.min(self.config.segment_ms);
         if range <= 0 {

@@ -30,7 +30,8 @@ pub struct TimestampOffset {
 impl LogReader {
     /// Aborted transactions that overlap `[start_offset, upper_offset)`, by first offset (KIP-98).
     ///
-    /// A transaction is listed in the segment that holds its abort marker, which may be a later one than its records.
+    /// A transaction is listed in the segment that holds its abort marker, which may be a later one than its
+    /// records.
     ///
     /// # Errors
     /// The disk's.
@@ -63,7 +64,8 @@ impl LogReader {
         })
     }
 
-    /// The first record with a timestamp ≥ `timestamp_ms`, at or above the log start and below `upper_offset`.
+    /// The first record with a timestamp ≥ `timestamp_ms`, at or above the log start and below
+    /// `upper_offset`.
     ///
     /// # Errors
     /// The disk's, or damage in a stored batch.
@@ -91,7 +93,8 @@ impl LogReader {
         })
     }
 
-    /// The first record with the largest timestamp of the log (ListOffsets -3, KIP-734), whatever is committed.
+    /// The first record with the largest timestamp of the log (ListOffsets -3, KIP-734), whatever is
+    /// committed.
     ///
     /// # Errors
     /// The disk's, or damage in a stored batch.

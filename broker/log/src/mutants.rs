@@ -1,8 +1,9 @@
 //! Deliberate bugs, to prove that the tests would find such ones.
 //!
-//! `mutant!("id", right, wrong)` is `right`, and `mutant!("id", { wrong })` nothing, always and at no cost. Only a build with `--cfg rkafka_mutants` holds the
-//! wrong expressions too and takes the one that the environment variable `RKAFKA_MUTANT` names. Every mutant must make
-//! a test fail; one that survives shows a hole in the tests, and the tests are what is then mended.
+//! `mutant!("id", right, wrong)` is `right`, and `mutant!("id", { wrong })` nothing, always and at no cost.
+//! Only a build with `--cfg rkafka_mutants` holds the wrong expressions too and takes the one that the
+//! environment variable `RKAFKA_MUTANT` names. Every mutant must make a test fail; one that survives shows a
+//! hole in the tests, and the tests are what is then mended.
 //!
 //! All of them, one after the other (a few minutes):
 //! ```text

@@ -34,8 +34,8 @@ impl TopicPartition {
         self.to_string()
     }
 
-    /// Name that its directory gets when the log is deleted: `topic-0.<unique>-delete`, the topic shortened if the
-    /// whole would be too long for a file name. `unique` tells apart several deletions of one name.
+    /// Name that its directory gets when the log is deleted: `topic-0.<unique>-delete`, the topic shortened
+    /// if the whole would be too long for a file name. `unique` tells apart several deletions of one name.
     pub fn deleted_dir_name(&self, unique: u128) -> String {
         let suffix = format!("-{}.{unique:032x}{DELETED_SUFFIX}", self.partition);
         let room = NAME_BYTES_MAX.saturating_sub(suffix.len());

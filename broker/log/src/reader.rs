@@ -1,9 +1,9 @@
 //! Reading without the writer's lock.
 //!
-//! A [`LogReader`] loads the published [`ReadView`] and finds file ranges in its segments: index look-up, a short walk
-//! over batch headers, done. Records are never touched; the ranges go to `sendfile`, or come as memory from
-//! [`FileSlice::bytes`]. A segment that was deleted, replaced or cut while it was being looked at makes a read fail;
-//! it is then tried once more with the newest view.
+//! A [`LogReader`] loads the published [`ReadView`] and finds file ranges in its segments: index look-up, a
+//! short walk over batch headers, done. Records are never touched; the ranges go to `sendfile`, or come as
+//! memory from [`FileSlice::bytes`]. A segment that was deleted, replaced or cut while it was being looked at
+//! makes a read fail; it is then tried once more with the newest view.
 
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -25,7 +25,8 @@ use crate::view::ReadView;
 pub struct ReadLimits {
     /// Most bytes to return, unless [`at_least_one_batch`](Self::at_least_one_batch) needs more.
     pub max_bytes: u64,
-    /// Only batches below this offset: high watermark, last stable offset or log end offset, as the reader may see.
+    /// Only batches below this offset: high watermark, last stable offset or log end offset, as the reader
+    /// may see.
     pub upper_offset: i64,
     /// Return the first batch even if it alone exceeds `max_bytes` (KIP-74).
     pub at_least_one_batch: bool,
@@ -111,8 +112,8 @@ impl LogReader {
         self.shared.config.load_full()
     }
 
-    /// Whole batches from the one that holds `start_offset` on (its first records may be below it), all of one
-    /// segment.
+    /// Whole batches from the one that holds `start_offset` on (its first records may be below it), all of
+    /// one segment.
     ///
     /// # Errors
     /// [`ReadError::OffsetOutOfRange`] if the offset is below the log start or above the log end.
@@ -168,8 +169,8 @@ fn read_from(view: &Arc<ReadView>, start_offset: i64, limits: ReadLimits) -> Res
     Ok(nothing)
 }
 
-/// Where a read that begins with `first` stops, as a position and as an offset; `None` if even the first batch is too
-/// much.
+/// Where a read that begins with `first` stops, as a position and as an offset; `None` if even the first
+/// batch is too much.
 fn stop_of(
     view: &ReadView,
     segment: &Segment,

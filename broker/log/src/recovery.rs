@@ -1,10 +1,10 @@
 //! Opening a log, and what that takes after a crash.
 //!
-//! After an orderly stop nothing is scanned: the segments are listed and sized, the last batch is looked up, the
-//! snapshot at the log end gives the producers. After any other stop the segments from the recovery point on are read
-//! whole: each batch must have the right CRC and offsets that rise; the log is cut at the first that has not, indexes,
-//! transaction index and producer states are made anew. What lies below the recovery point was synced before it moved
-//! and is believed.
+//! After an orderly stop nothing is scanned: the segments are listed and sized, the last batch is looked up,
+//! the snapshot at the log end gives the producers. After any other stop the segments from the recovery point
+//! on are read whole: each batch must have the right CRC and offsets that rise; the log is cut at the first
+//! that has not, indexes, transaction index and producer states are made anew. What lies below the recovery
+//! point was synced before it moved and is believed.
 
 use std::io;
 use std::path::Path;
@@ -34,8 +34,9 @@ use crate::txn_index::AbortedEntry;
 /// What is known about a log before it is opened; comes from the checkpoints of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Everything below it was durable when the checkpoint was written; -1 if no checkpoint tells. Then a gap between
-    /// two segments is believed (Apache Kafka's cleaner leaves such); else it is taken for the loss of what was there.
+    /// Everything below it was durable when the checkpoint was written; -1 if no checkpoint tells. Then a gap
+    /// between two segments is believed (Apache Kafka's cleaner leaves such); else it is taken for the loss
+    /// of what was there.
     pub recovery_point: i64,
     /// Log start offset set by DeleteRecords or retention; 0 if none is known.
     pub log_start_offset: i64,
@@ -61,8 +62,8 @@ pub struct RecoveryReport {
 }
 
 impl Log {
-    /// Opens the log in `dir` (made if missing), recovering what a crash left. The high watermark begins at the log
-    /// start; the caller raises it to its checkpoint.
+    /// Opens the log in `dir` (made if missing), recovering what a crash left. The high watermark begins at
+    /// the log start; the caller raises it to its checkpoint.
     ///
     /// # Errors
     /// The disk's.
@@ -448,8 +449,8 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
-    /// A power cut may keep a later segment and lose the end of the one before it, cut neatly between two batches. Our
-    /// own segments always follow one another without a gap: rolling and compaction see to that.
+    /// A power cut may keep a later segment and lose the end of the one before it, cut neatly between two
+    /// batches. Our own segments always follow one another without a gap: rolling and compaction see to that.
     fn hole(&self, end_offset: i64, next_base: Option<i64>) -> Option<String> {
         let next_base =
             next_base.filter(|next| end_offset < *next && self.opening.options.recovery_point >= 0)?;

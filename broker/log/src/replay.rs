@@ -1,4 +1,5 @@
-//! Building state from the batches that stand in a log: producers behind a snapshot, leader epochs without their file.
+//! Building state from the batches that stand in a log: producers behind a snapshot, leader epochs without
+//! their file.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use crate::error::ReadError;
 use crate::producer::{ProducerBatch, ProducerStates};
 use crate::segment::Segment;
 
-/// Takes the batches from the states' end offset up to `up_to` into the states. A damaged batch ends the segment it is
-/// in: what cannot be read has no producer.
+/// Takes the batches from the states' end offset up to `up_to` into the states. A damaged batch ends the
+/// segment it is in: what cannot be read has no producer.
 pub(crate) fn replay_producers(
     segments: &[Arc<Segment>],
     states: &mut ProducerStates,
@@ -20,7 +21,8 @@ pub(crate) fn replay_producers(
         states.advance_end_offset(segment.base_offset());
         match replay_segment(segment, states, up_to) {
             Err(ReadError::Batch(error)) => {
-                tracing::warn!(segment = segment.base_offset(), %error, "producer state left out: unreadable batch");
+                let base_offset = segment.base_offset();
+                tracing::warn!(base_offset, %error, "producer state left out: unreadable batch");
             }
             other => other?,
         }

@@ -1,8 +1,8 @@
 //! Deleting old segments: by age, by size, and those below the log start offset.
 //!
-//! A segment is as old as its largest record timestamp (its file's modification time if its records have none), so a
-//! record dated into the future keeps its segment. Segments go from the oldest on, whole, and never above the high
-//! watermark. The active segment may go too: the log is rolled first.
+//! A segment is as old as its largest record timestamp (its file's modification time if its records have
+//! none), so a record dated into the future keeps its segment. Segments go from the oldest on, whole, and
+//! never above the high watermark. The active segment may go too: the log is rolled first.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ struct Candidate<'a> {
 }
 
 impl Log {
-    /// Deletes the segments that the settings no longer keep. With `cleanup.policy=compact` alone only those below
-    /// the log start offset go.
+    /// Deletes the segments that the settings no longer keep. With `cleanup.policy=compact` alone only those
+    /// below the log start offset go.
     ///
     /// # Errors
     /// The disk's.

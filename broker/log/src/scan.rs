@@ -1,8 +1,8 @@
 //! Walking over the batches of a segment file.
 //!
-//! [`HeaderScan`] reads headers only, for look-ups: a few kilobytes at a time, so that neighbouring small batches cost
-//! one read. [`BatchScan`] reads whole batches, for recovery and for building state. Both use positioned reads, never
-//! maps: an unreadable disk is an error here, not a signal.
+//! `HeaderScan` reads headers only, for look-ups: a few kilobytes at a time, so that neighbouring small
+//! batches cost one read. `BatchScan` reads whole batches, for recovery and for building state. Both use
+//! positioned reads, never maps: an unreadable disk is an error here, not a signal.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! One segment: a `.log` file of batches, its indexes, and the look-ups readers do in them.
 //!
-//! A [`Segment`] is shared by the log, by published views and by readers; what is behind it can be renamed (when the
-//! cleaner replaces it or retention takes it out) while they go on reading. Nothing is opened before it is needed, so
-//! that thousands of partitions can be started; [`Segment::release`] closes again what nobody uses. Only the log's
-//! single writer appends, through [`crate::segment_writer::SegmentWriter`].
+//! A [`Segment`] is shared by the log, by published views and by readers; what is behind it can be renamed
+//! (when the cleaner replaces it or retention takes it out) while they go on reading. Nothing is opened
+//! before it is needed, so that thousands of partitions can be started; `Segment::release` closes again
+//! what nobody uses. Only the log's single writer appends, through [`crate::segment_writer::SegmentWriter`].
 //!
-//! Indexes are hints: wherever an entry leads, the batch found there is compared with what the entry promised, and if
-//! they disagree the segment is walked from its start.
+//! Indexes are hints: wherever an entry leads, the batch found there is compared with what the entry
+//! promised, and if they disagree the segment is walked from its start.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -175,7 +175,8 @@ impl Segment {
             return Ok(());
         }
         if !self.offset_index.load(self.size())? || !self.time_index.load()? {
-            tracing::warn!(path = %self.path(FileKind::OffsetIndex).display(), "unusable index, made anew in memory");
+            let path = self.path(FileKind::OffsetIndex);
+            tracing::warn!(path = %path.display(), "unusable index, made anew in memory");
             self.rebuild_indexes_in_memory()?;
         }
         Ok(())
@@ -194,8 +195,8 @@ impl Segment {
         Ok(())
     }
 
-    /// A walk over headers that begins at the batch of an index entry, and that batch; `None` if the entry does not
-    /// lead to the batch it promises.
+    /// A walk over headers that begins at the batch of an index entry, and that batch; `None` if the entry
+    /// does not lead to the batch it promises.
     fn headers_at(
         &self,
         entry: OffsetPosition,
@@ -236,14 +237,15 @@ impl Segment {
     }
 
     fn headers_from_start(&self, end: u64) -> Result<(HeaderScan, Option<BatchPlace>), ReadError> {
-        tracing::warn!(path = %self.path(FileKind::OffsetIndex).display(), "index entry leads astray, walking the segment");
+        let path = self.path(FileKind::OffsetIndex);
+        tracing::warn!(path = %path.display(), "index entry leads astray, walking the segment");
         let mut scan = self.headers(0, end)?;
         let first = scan.next()?;
         Ok((scan, first))
     }
 
-    /// The first batch behind `from` that would not fit if reading stopped at position `limit`; `None` if all up to
-    /// `end` fit. `from` itself is taken to fit.
+    /// The first batch behind `from` that would not fit if reading stopped at position `limit`; `None` if all
+    /// up to `end` fit. `from` itself is taken to fit.
     pub(crate) fn first_beyond(
         &self,
         from: &BatchPlace,
@@ -292,8 +294,8 @@ impl Segment {
         Ok(last)
     }
 
-    /// The largest timestamp within the first `end` bytes: the time index's last entry and whatever was appended
-    /// since.
+    /// The largest timestamp within the first `end` bytes: the time index's last entry and whatever was
+    /// appended since.
     pub(crate) fn largest_timestamp(&self, end: u64) -> Result<Option<LargestTimestamp>, ReadError> {
         self.load_indexes()?;
         let mut largest = self.time_index.last();
@@ -350,7 +352,8 @@ impl Segment {
                 other => other.map_err(LogError::io("rename", &from))?,
             }
             if kind == FileKind::Log && stage == Stage::Live {
-                // While there is a `.log.swap`, live indexes of its name count as those of the segment it replaces.
+                // While there is a `.log.swap`, live indexes of its name count as those of the segment it
+                // replaces.
                 self.disk.sync_dir(&state.dir).map_err(LogError::io("sync", &state.dir))?;
             }
         }
@@ -370,8 +373,8 @@ impl Segment {
         FileKind::SEGMENT.into_iter().map(|kind| self.path(kind)).collect()
     }
 
-    /// Makes the batches durable and, of a sealed segment, the indexes (those of the active one are made anew after
-    /// a crash).
+    /// Makes the batches durable and, of a sealed segment, the indexes (those of the active one are made anew
+    /// after a crash).
     pub(crate) fn sync(&self, sealed: bool) -> Result<(), LogError> {
         self.file()?.sync_data().map_err(LogError::io("sync", &self.path(FileKind::Log)))?;
         if sealed {

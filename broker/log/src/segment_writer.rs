@@ -120,8 +120,8 @@ impl SegmentWriter {
         })
     }
 
-    /// Whether a new segment must be begun before this batch is appended: size, time since the first record, a full
-    /// index, or an offset too far from the base.
+    /// Whether a new segment must be begun before this batch is appended: size, time since the first record,
+    /// a full index, or an offset too far from the base.
     ///
     /// # Errors
     /// The disk's.
@@ -159,12 +159,12 @@ impl SegmentWriter {
         last_offset.checked_sub(self.base_offset()).is_some_and(|relative| relative <= i64::from(i32::MAX))
     }
 
-    /// Appends whole batches with one write. `parts` are their bytes, `batches` their places relative to the first
-    /// byte, in order; all belong behind what is there.
+    /// Appends whole batches with one write. `parts` are their bytes, `batches` their places relative to the
+    /// first byte, in order; all belong behind what is there.
     ///
     /// # Errors
-    /// The disk's; the segment is then as before, except perhaps for bytes behind its end, which the next append
-    /// removes.
+    /// The disk's; the segment is then as before, except perhaps for bytes behind its end, which the next
+    /// append removes.
     pub fn append(
         &mut self,
         parts: &[IoSlice<'_>],
@@ -257,7 +257,8 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Makes the file end at `size`. A file of which somebody holds a map is not cut: a shortened copy takes its name.
+    /// Makes the file end at `size`. A file of which somebody holds a map is not cut: a shortened copy takes
+    /// its name.
     fn cut(&mut self, size: u64) -> Result<(), LogError> {
         let file = Arc::clone(&self.open()?.file);
         let path = self.segment.path(FileKind::Log);
@@ -273,8 +274,8 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Removes all batches that reach `offset` (which is not below the base offset) or beyond and makes that durable.
-    /// Returns the new end offset.
+    /// Removes all batches that reach `offset` (which is not below the base offset) or beyond and makes that
+    /// durable. Returns the new end offset.
     ///
     /// # Errors
     /// The disk's.
@@ -300,8 +301,8 @@ impl SegmentWriter {
         Ok(first_removed.map_or(offset, |batch| offset.min(batch.base_offset)))
     }
 
-    /// The segment will not be written any more: the largest timestamp goes into the time index, the indexes are cut
-    /// to their entries, spare space is given back.
+    /// The segment will not be written any more: the largest timestamp goes into the time index, the indexes
+    /// are cut to their entries, spare space is given back.
     ///
     /// # Errors
     /// The disk's; it can be tried again.
@@ -340,8 +341,8 @@ impl SegmentWriter {
     }
 }
 
-/// Makes a durable copy of the first `size` bytes of `file` under its name `path`. The old contents stay readable
-/// through `file`.
+/// Makes a durable copy of the first `size` bytes of `file` under its name `path`. The old contents stay
+/// readable through `file`.
 fn copy_prefix(
     disk: &dyn Disk,
     file: &dyn DiskFile,

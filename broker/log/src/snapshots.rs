@@ -1,8 +1,8 @@
 //! Which `.snapshot` files a partition has, and writing and reading them.
 //!
-//! One is written at each roll, named by the new segment's base offset, and one at an orderly close, named by the log
-//! end. Recovery and truncation begin with the newest that is not past where they begin and read the batches behind
-//! it. A damaged one is removed: an older one and more batches do the same.
+//! One is written at each roll, named by the new segment's base offset, and one at an orderly close, named by
+//! the log end. Recovery and truncation begin with the newest that is not past where they begin and read the
+//! batches behind it. A damaged one is removed: an older one and more batches do the same.
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
@@ -53,8 +53,8 @@ impl Snapshots {
         Ok(())
     }
 
-    /// The states of the newest snapshot at or below `offset` that can be read, or none as of `start` if there is no
-    /// such snapshot above it. Snapshots that cannot be read are removed.
+    /// The states of the newest snapshot at or below `offset` that can be read, or none as of `start` if
+    /// there is no such snapshot above it. Snapshots that cannot be read are removed.
     pub(crate) fn load(
         &mut self,
         disk: &dyn Disk,

@@ -4,8 +4,9 @@
 //! int64 largest timestamp of the segment up to here, milliseconds since 1970
 //! int32 last offset of the first batch that has it, relative to the segment's base offset
 //! ```
-//! Written together with the offset index whenever the largest timestamp has grown, and once more when the segment is
-//! sealed or closed, so that the last entry holds the largest timestamp of the segment: retention by time asks for it.
+//! Written together with the offset index whenever the largest timestamp has grown, and once more when the
+//! segment is sealed or closed, so that the last entry holds the largest timestamp of the segment: retention
+//! by time asks for it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -90,8 +91,8 @@ impl TimeIndex {
         self.write().load_rebuilt(entries);
     }
 
-    /// The last entry with a timestamp < `timestamp`: everything up to its offset is older. The start of the segment
-    /// if there is none.
+    /// The last entry with a timestamp < `timestamp`: everything up to its offset is older. The start of the
+    /// segment if there is none.
     pub(crate) fn lookup_before(&self, timestamp: i64) -> LargestTimestamp {
         self.floor(|entry| entry.timestamp < timestamp).unwrap_or(self.none())
     }

@@ -1,12 +1,14 @@
 //! Taking records away: from the end (a follower whose history parted from its leader's), from the start
 //! (DeleteRecords, retention, the leader's log start on a follower).
 //!
-//! What was truncated must never come back, neither from a later crash nor through state derived from it. So the order
-//! is: producer snapshots past the new end are removed and that is made durable; later segments go, newest first; the
-//! last one is cut and synced; epochs past the end go. Only then can anything new be appended.
+//! What was truncated must never come back, neither from a later crash nor through state derived from it. So
+//! the order is: producer snapshots past the new end are removed and that is made durable; later segments go,
+//! newest first; the last one is cut and synced; epochs past the end go. Only then can anything new be
+//! appended.
 //!
-//! The recovery point falls with the log end. Whoever keeps it in a checkpoint writes the lower one *before* truncating
-//! below it (see [`crate::dirs`]): a checkpoint ahead of the log would let later appends go unchecked after a crash.
+//! The recovery point falls with the log end. Whoever keeps it in a checkpoint writes the lower one *before*
+//! truncating below it (see [`crate::dirs`]): a checkpoint ahead of the log would let later appends go
+//! unchecked after a crash.
 
 use std::sync::Arc;
 
@@ -20,9 +22,9 @@ use crate::segment::Segment;
 use crate::segment_writer::SegmentWriter;
 
 impl Log {
-    /// Removes everything from `offset` on; a batch that spans it goes as a whole. Nothing happens if the log ends
-    /// there or before, except that epochs that begin at its end are forgotten. The high watermark falls to the new
-    /// log end if it was above.
+    /// Removes everything from `offset` on; a batch that spans it goes as a whole. Nothing happens if the log
+    /// ends there or before, except that epochs that begin at its end are forgotten. The high watermark falls
+    /// to the new log end if it was above.
     ///
     /// # Errors
     /// The disk's; the log directory is then offline.
@@ -134,9 +136,9 @@ impl Log {
         Ok(())
     }
 
-    /// Moves the log start offset up to `offset`; a follower's may pass its high watermark, which then moves along.
-    /// Whole segments below it are deleted by the next [`apply_retention`](Self::apply_retention). Returns whether it
-    /// moved.
+    /// Moves the log start offset up to `offset`; a follower's may pass its high watermark, which then moves
+    /// along. Whole segments below it are deleted by the next [`apply_retention`](Self::apply_retention).
+    /// Returns whether it moved.
     ///
     /// An offset behind the log end is left to [`truncate_fully`](Self::truncate_fully).
     ///

@@ -7,8 +7,8 @@
 //! int64 last offset: that of the abort marker, always in this segment
 //! int64 last stable offset when the marker was appended
 //! ```
-//! 34 bytes an entry, ordered by last offset. The file exists only if there is an entry. A reader that has met a last
-//! stable offset at or above the end of what it reads needs no later entry (KIP-98).
+//! 34 bytes an entry, ordered by last offset. The file exists only if there is an entry. A reader that has
+//! met a last stable offset at or above the end of what it reads needs no later entry (KIP-98).
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ use crate::error::LogError;
 
 /// Bytes of one entry.
 pub const ENTRY_BYTES: usize = 34;
-/// A segment cannot hold more aborted transactions than this: each needs a marker of at least 70 bytes of log.
+/// A segment cannot hold more aborted transactions than this: each needs a marker of at least 70 bytes of
+/// log.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// One aborted transaction.
@@ -137,8 +138,8 @@ impl TransactionIndex {
         Ok(())
     }
 
-    /// Makes sure that there is space for so many more entries, so that a full disk is met before the markers are
-    /// written.
+    /// Makes sure that there is space for so many more entries, so that a full disk is met before the markers
+    /// are written.
     pub(crate) fn reserve(&self, more: usize) -> Result<(), LogError> {
         let mut inner = self.inner();
         self.load(&mut inner)?;

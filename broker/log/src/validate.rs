@@ -1,8 +1,9 @@
 //! What a leader checks in a batch, and changes, before it is appended.
 //!
-//! Nothing here needs the log, so a caller does it before it takes the log's lock. The header is checked always; the
-//! records are decoded only where a rule asks for it: a compacted topic (every record needs a key), a lower bound for
-//! timestamps, a timestamp past the upper bound (to name the records), or another `compression.type`.
+//! Nothing here needs the log, so a caller does it before it takes the log's lock. The header is checked
+//! always; the records are decoded only where a rule asks for it: a compacted topic (every record needs a
+//! key), a lower bound for timestamps, a timestamp past the upper bound (to name the records), or another
+//! `compression.type`.
 
 use std::borrow::Cow;
 
@@ -177,7 +178,8 @@ impl TimestampBounds {
         }
     }
 
-    /// Whether the records have to be looked at: the header tells the largest timestamp, but not the smallest.
+    /// Whether the records have to be looked at: the header tells the largest timestamp, but not the
+    /// smallest.
     fn may_be_broken_by(&self, batch: &BatchRef<'_>) -> bool {
         batch.max_timestamp() > self.latest || self.earliest > 0
     }

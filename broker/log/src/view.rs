@@ -64,8 +64,8 @@ impl ReadView {
         }
     }
 
-    /// The segment that holds `offset` (or the nearest before it) and those behind it, each with the bytes of it that
-    /// belong to this picture.
+    /// The segment that holds `offset` (or the nearest before it) and those behind it, each with the bytes of
+    /// it that belong to this picture.
     pub(crate) fn segments_from(&self, offset: i64) -> impl Iterator<Item = (&Arc<Segment>, u64)> {
         let last = self.segments.len().saturating_sub(1);
         let first =

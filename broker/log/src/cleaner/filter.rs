@@ -9,7 +9,8 @@ use super::map::OffsetMap;
 use super::transactions::Verdict;
 use crate::producer::ProducerEntry;
 
-/// The last batch of a producer, which must stay (without its records if need be): it tells sequence and epoch.
+/// The last batch of a producer, which must stay (without its records if need be): it tells sequence and
+/// epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastOfProducer {
     /// Last offset of its last data batch; `None` if only a marker of it is known.
@@ -56,8 +57,8 @@ pub(super) enum FilterError {
 }
 
 impl Filter {
-    /// Appends to `out` what is left of `batch`; returns how many records. `must_stay` keeps it, without records if
-    /// need be.
+    /// Appends to `out` what is left of `batch`; returns how many records. `must_stay` keeps it, without
+    /// records if need be.
     pub(super) fn copy(
         &self,
         batch: &BatchRef<'_>,

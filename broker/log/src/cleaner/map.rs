@@ -1,8 +1,8 @@
 //! Key → offset of its latest record, in a fixed amount of memory (Kafka's `SkimpyOffsetMap`).
 //!
-//! Keys are not kept, only a hash of 128 bits, so that an entry has 24 bytes whatever the keys are. Two keys that
-//! share a hash would lose a record: with a keyed hash of that size that does not happen by chance, and nobody who does
-//! not know the seed can make it happen.
+//! Keys are not kept, only a hash of 128 bits, so that an entry has 24 bytes whatever the keys are. Two keys
+//! that share a hash would lose a record: with a keyed hash of that size that does not happen by chance, and
+//! nobody who does not know the seed can make it happen.
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -19,7 +19,8 @@ struct Slot {
     offset_plus_one: u64,
 }
 
-/// Latest offset of each key of the dirty part of a log. One per cleaner thread, used for one log after the other.
+/// Latest offset of each key of the dirty part of a log. One per cleaner thread, used for one log after the
+/// other.
 #[derive(Debug)]
 pub struct OffsetMap {
     slots: Vec<Slot>,
@@ -31,9 +32,9 @@ pub struct OffsetMap {
 }
 
 impl OffsetMap {
-    /// A map that never takes more than `memory_bytes` (`log.cleaner.dedupe.buffer.size` divided by the number of
-    /// cleaner threads), filled up to `load_factor` (`log.cleaner.io.buffer.load.factor`) of its slots. `seed` should
-    /// be unknown to clients.
+    /// A map that never takes more than `memory_bytes` (`log.cleaner.dedupe.buffer.size` divided by the
+    /// number of cleaner threads), filled up to `load_factor` (`log.cleaner.io.buffer.load.factor`) of its
+    /// slots. `seed` should be unknown to clients.
     pub fn new(memory_bytes: usize, load_factor: f64, seed: [u64; 2]) -> Self {
         let slots_max = (memory_bytes / SLOT_BYTES).max(2);
         Self { slots: Vec::new(), slots_max, load_factor, seed, len: 0, latest_offset: -1 }
@@ -80,7 +81,8 @@ impl OffsetMap {
         self.latest_offset = self.latest_offset.max(offset);
     }
 
-    /// Notes a record; offsets must come in rising order. Returns `false`, changing nothing, if the map is full.
+    /// Notes a record; offsets must come in rising order. Returns `false`, changing nothing, if the map is
+    /// full.
     pub fn put(&mut self, key: &[u8], offset: i64) -> bool {
         let hash = self.hash(key);
         let is_full = self.len >= self.capacity();

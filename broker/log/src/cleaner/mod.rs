@@ -1,13 +1,14 @@
-//! Compaction: keeps the latest record of each key (`cleanup.policy=compact`), as Apache Kafka's `LogCleaner`.
+//! Compaction: keeps the latest record of each key (`cleanup.policy=compact`), as Apache Kafka's
+//! `LogCleaner`.
 //!
 //! ```text
 //!  clean part            dirty part                 not to be cleaned
 //! ├─────────────────────┼──────────────────────────┼────────────────────────┤
 //! log start        first dirty offset      first uncleanable offset     log end
 //! ```
-//! A pass reads the keys of the dirty part into an [`OffsetMap`] as far as that has room, then copies all sealed
-//! segments up to there, leaving out records with a later one of the same key. Copies replace their originals group by
-//! group. Offsets are never changed; gaps are legal.
+//! A pass reads the keys of the dirty part into an [`OffsetMap`] as far as that has room, then copies all
+//! sealed segments up to there, leaving out records with a later one of the same key. Copies replace their
+//! originals group by group. Offsets are never changed; gaps are legal.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -20,9 +21,9 @@
 //! How copies take the place of their originals so that a crash leaves the old ones or the new is told in
 //! [`Log::replace_segments`](crate::Log::replace_segments).
 //!
-//! The log's lock is needed only for a moment at the start of a pass and to swap each group; everything else works on
-//! sealed segments, which nobody writes. Nothing here knows threads or clocks: the broker's cleaner calls it, paces
-//! it through [`Pace`] and keeps the `cleaner-offset-checkpoint`.
+//! The log's lock is needed only for a moment at the start of a pass and to swap each group; everything else
+//! works on sealed segments, which nobody writes. Nothing here knows threads or clocks: the broker's cleaner
+//! calls it, paces it through [`Pace`] and keeps the `cleaner-offset-checkpoint`.
 
 mod filter;
 mod map;
@@ -42,8 +43,8 @@ pub use pass::{CleanedGroup, Cleaning, CleaningCounts, CleaningError};
 
 /// Limits the disk use of a pass (`log.cleaner.io.max.bytes.per.second`) and tells it to stop.
 pub trait Pace {
-    /// Called before so many bytes are read or written; may block. `false` ends the pass: the partition goes away, or
-    /// the broker stops.
+    /// Called before so many bytes are read or written; may block. `false` ends the pass: the partition goes
+    /// away, or the broker stops.
     fn spend(&mut self, bytes: u64) -> bool;
 }
 
@@ -58,8 +59,8 @@ impl<F: FnMut(u64) -> bool> Pace for F {
 pub struct Cleanable {
     /// First offset that no pass has seen. Goes into the checkpoint if it is not what was there.
     pub first_dirty_offset: i64,
-    /// Base offset of the first segment that must be left alone: the active one, one that is too young, or one that
-    /// holds the last stable offset or the recovery point.
+    /// Base offset of the first segment that must be left alone: the active one, one that is too young, or
+    /// one that holds the last stable offset or the recovery point.
     pub first_uncleanable_offset: i64,
     /// Bytes below the first dirty offset.
     pub clean_bytes: u64,
@@ -87,8 +88,8 @@ impl Cleanable {
 /// How far a log has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// [`Log::recovery_point`](crate::Log::recovery_point). Nothing behind it is cleaned: the snapshots that tell of
-    /// its producers are not durable yet.
+    /// [`Log::recovery_point`](crate::Log::recovery_point). Nothing behind it is cleaned: the snapshots that
+    /// tell of its producers are not durable yet.
     pub recovery_point: i64,
     /// Where the last pass ended (`cleaner-offset-checkpoint`), if it is known.
     pub cleaned_to: Option<i64>,

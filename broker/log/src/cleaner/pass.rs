@@ -85,9 +85,9 @@ pub struct CleanedGroup {
 }
 
 impl CleanedGroup {
-    /// Puts the copies into the place of their originals: the one step that needs the log for more than a moment
-    /// (renames and three syncs of the directory). Returns the files to be removed later, or `None` if the originals
-    /// have left the log meanwhile (retention, truncation): the copies are then thrown away.
+    /// Puts the copies into the place of their originals: the one step that needs the log for more than a
+    /// moment (renames and three syncs of the directory). Returns the files to be removed later, or `None` if
+    /// the originals have left the log meanwhile (retention, truncation): the copies are then thrown away.
     ///
     /// # Errors
     /// The disk's; the log directory is then offline.
@@ -134,8 +134,8 @@ impl Cleaning {
         self.counts
     }
 
-    /// Reads the keys of the dirty part into `map`, as far as it has room. Returns the offset up to which this pass
-    /// cleans: where the next one begins, once all groups are swapped in.
+    /// Reads the keys of the dirty part into `map`, as far as it has room. Returns the offset up to which
+    /// this pass cleans: where the next one begins, once all groups are swapped in.
     ///
     /// # Errors
     /// [`CleaningError`].
@@ -205,7 +205,8 @@ impl Cleaning {
         Ok(found)
     }
 
-    /// Copies the next group of segments; `None` when all are done. The copies are durable beside the originals.
+    /// Copies the next group of segments; `None` when all are done. The copies are durable beside the
+    /// originals.
     ///
     /// # Errors
     /// [`CleaningError`]; what was copied of the group is removed again as far as possible.
@@ -267,8 +268,8 @@ impl Cleaning {
         copies.write(pace)
     }
 
-    /// Of the last segment of a group the last batch stays, so that the copies reach as far as the originals: recovery
-    /// takes a gap between two segments for a loss.
+    /// Of the last segment of a group the last batch stays, so that the copies reach as far as the originals:
+    /// recovery takes a gap between two segments for a loss.
     fn copy_segment(
         &mut self,
         segment: &Segment,

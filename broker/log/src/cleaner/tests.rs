@@ -1,4 +1,5 @@
-//! Passes over small logs on a simulated disk: what is kept, when tombstones and markers go, what stops a pass.
+//! Passes over small logs on a simulated disk: what is kept, when tombstones and markers go, what stops a
+//! pass.
 
 use std::collections::BTreeMap;
 use std::path::Path;

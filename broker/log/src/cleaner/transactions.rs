@@ -1,7 +1,8 @@
-//! Which transactions the cleaner is in the middle of as it walks up the log (Kafka's `CleanedTransactionMetadata`).
+//! Which transactions the cleaner is in the middle of as it walks up the log (Kafka's
+//! `CleanedTransactionMetadata`).
 //!
-//! Records of aborted transactions go at once. A marker goes (after its delete horizon) when nothing of its transaction
-//! is left; until then readers need it to tell that the transaction ended.
+//! Records of aborted transactions go at once. A marker goes (after its delete horizon) when nothing of its
+//! transaction is left; until then readers need it to tell that the transaction ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -40,7 +40,8 @@ impl Checkpoint {
     }
 }
 
-/// Checkpoints of one directory. One lock; it is held while a file is written, so that files are written in order.
+/// Checkpoints of one directory. One lock; it is held while a file is written, so that files are written in
+/// order.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     dir: PathBuf,
@@ -48,7 +49,8 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Reads what there is. An unreadable checkpoint is as good as none: more is then scanned, or found out anew.
+    /// Reads what there is. An unreadable checkpoint is as good as none: more is then scanned, or found out
+    /// anew.
     pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, LogError> {
         let mut offsets = BTreeMap::new();
         for checkpoint in Checkpoint::ALL {

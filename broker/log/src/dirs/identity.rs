@@ -35,7 +35,8 @@ impl DirIdentity {
     /// Reads a log directory's identity; `None` if the directory was never formatted.
     ///
     /// # Errors
-    /// The disk's; [`LogError::Identity`] if the file is of a version that is not known, or no such file at all.
+    /// The disk's; [`LogError::Identity`] if the file is of a version that is not known, or no such file at
+    /// all.
     pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join(META_PROPERTIES);
         let Some(text) = read_text(disk, &path)? else { return Ok(None) };
@@ -96,7 +97,8 @@ pub fn load_topic_id(disk: &dyn Disk, partition_dir: &Path) -> Result<Option<Str
     }
 }
 
-/// Writes the topic id of a partition directory. The name is durable with the log's first flush, as its segments are.
+/// Writes the topic id of a partition directory. The name is durable with the log's first flush, as its
+/// segments are.
 ///
 /// # Errors
 /// The disk's.

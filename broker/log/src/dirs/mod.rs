@@ -1,4 +1,5 @@
-//! The log directories of a node (`log.dirs`): locking them, what lies in them, where new logs go, checkpoints.
+//! The log directories of a node (`log.dirs`): locking them, what lies in them, where new logs go,
+//! checkpoints.
 //!
 //! Files of a log directory, all of them Apache Kafka's:
 //! ```text
@@ -120,12 +121,13 @@ pub struct LogDirs {
 }
 
 impl LogDirs {
-    /// Makes, locks and reads the directories. One whose disk fails is offline; it is an error only if none is left.
-    /// The clean shutdown markers are taken away.
+    /// Makes, locks and reads the directories. One whose disk fails is offline; it is an error only if none
+    /// is left. The clean shutdown markers are taken away.
     ///
     /// # Errors
-    /// [`LogError::Locked`] if another broker has one of them; [`LogError::Identity`] if one cannot be told whose it
-    /// is, or a partition lies in two; [`LogError::NoDirectory`], or the failure of the only directory.
+    /// [`LogError::Locked`] if another broker has one of them; [`LogError::Identity`] if one cannot be told
+    /// whose it is, or a partition lies in two; [`LogError::NoDirectory`], or the failure of the only
+    /// directory.
     pub fn open(disk: Arc<dyn Disk>, paths: &[PathBuf]) -> Result<Self, LogError> {
         let mut dirs = Vec::new();
         let mut first_failure = None;
@@ -222,8 +224,8 @@ impl LogDirs {
         Ok(())
     }
 
-    /// Logs that lie in the directories. Leftovers of deletions are removed on the way; logs being moved and strays
-    /// are left alone.
+    /// Logs that lie in the directories. Leftovers of deletions are removed on the way; logs being moved and
+    /// strays are left alone.
     ///
     /// # Errors
     /// None: a directory that cannot be read is taken offline.
@@ -338,8 +340,8 @@ impl LogDirs {
         Ok(OpenedLog { log, report })
     }
 
-    /// Renames a log's directory so that its name is free at once and the next start removes it, should this one not
-    /// come to it. `unique` tells apart several deletions of one name. The files are removed by
+    /// Renames a log's directory so that its name is free at once and the next start removes it, should this
+    /// one not come to it. `unique` tells apart several deletions of one name. The files are removed by
     /// [`remove_deleted`](Self::remove_deleted) after `file.delete.delay.ms`.
     ///
     /// # Errors
@@ -369,8 +371,8 @@ impl LogDirs {
         self.rename_log(partition, &from, partition.deleted_dir_name(unique)).map(Some)
     }
 
-    /// Puts aside a log that the cluster does not know to belong here; it is kept for the operator. Nothing if there
-    /// is none.
+    /// Puts aside a log that the cluster does not know to belong here; it is kept for the operator. Nothing
+    /// if there is none.
     ///
     /// # Errors
     /// The disk's.
@@ -409,8 +411,8 @@ impl LogDirs {
         remove_tree(&*self.disk, path)
     }
 
-    /// Takes positions into the recovery point, log start and high watermark checkpoints and writes those that changed.
-    /// Partitions that are not named keep theirs.
+    /// Takes positions into the recovery point, log start and high watermark checkpoints and writes those
+    /// that changed. Partitions that are not named keep theirs.
     ///
     /// # Errors
     /// The disk's, of the first directory that failed; the others are written all the same.
@@ -454,9 +456,9 @@ impl LogDirs {
         dir.health.watch(written)
     }
 
-    /// Lowers the checkpointed recovery point of a partition in the directory `dir` to `offset` at most. To be done
-    /// *before* its log is truncated below [`Log::recovery_point`]: else the checkpoint would say of what is appended
-    /// afterwards that it was durable, and a crash would leave it unchecked.
+    /// Lowers the checkpointed recovery point of a partition in the directory `dir` to `offset` at most. To
+    /// be done *before* its log is truncated below [`Log::recovery_point`]: else the checkpoint would say of
+    /// what is appended afterwards that it was durable, and a crash would leave it unchecked.
     ///
     /// # Errors
     /// The disk's; then the log must not be truncated.
@@ -494,8 +496,9 @@ impl LogDirs {
         result
     }
 
-    /// Leaves the clean shutdown markers; to be called when every log is closed and the checkpoints are written.
-    /// A directory with a log that could not be opened gets none: the next start must look at that log.
+    /// Leaves the clean shutdown markers; to be called when every log is closed and the checkpoints are
+    /// written. A directory with a log that could not be opened gets none: the next start must look at that
+    /// log.
     ///
     /// # Errors
     /// The disk's.

@@ -1,12 +1,13 @@
 //! File ranges as memory: the only `unsafe` code of the log.
 //!
 //! What makes it sound, and who guarantees it:
-//! * A read map may be longer than its file (so that one map serves a growing segment); the part past the end is never
-//!   turned into a reference: [`ReadMap::slice`] is given ranges below the file's size only ([`super::real`] checks).
+//! * A read map may be longer than its file (so that one map serves a growing segment); the part past the end
+//!   is never turned into a reference: `ReadMap::slice` is given ranges below the file's size only
+//!   ([`super::real`] checks).
 //! * A file is never cut below a slice that is alive: [`super::real::RealFile`] counts the maps and refuses.
 //! * Bytes below a segment's size never change: segments are appended to, not overwritten.
-//! * An index map is owned by one lock; writers have `&mut`, readers `&`. Its pages are allocated before it is handed
-//!   out, so a full disk shows as an error here and not as SIGBUS at the first store.
+//! * An index map is owned by one lock; writers have `&mut`, readers `&`. Its pages are allocated before it
+//!   is handed out, so a full disk shows as an error here and not as SIGBUS at the first store.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -60,9 +61,10 @@ struct MapSlice {
 
 impl AsRef<[u8]> for MapSlice {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `start + len` is within the map (`ReadMap::slice`) and was within the file when the slice was made.
-        // The file is not cut while a map of it is alive, and its bytes below its size are never overwritten, so the
-        // memory is readable and unchanging for as long as `self.map` lives, which `&self` outlasts not.
+        // SAFETY: `start + len` is within the map (`ReadMap::slice`) and was within the file when the slice
+        // was made. The file is not cut while a map of it is alive, and its bytes below its size are never
+        // overwritten, so the memory is readable and unchanging for as long as `self.map` lives, which
+        // `&self` outlasts not.
         unsafe { std::slice::from_raw_parts(self.map.map.as_ptr().add(self.start), self.len) }
     }
 }
@@ -77,9 +79,9 @@ impl WritableMap {
     /// Maps the first `len` bytes of `file`, all of them allocated by the caller.
     pub(super) fn new(file: &File, len: u64) -> io::Result<Self> {
         let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        // SAFETY: the file belongs to this process (the log directory is locked), is `len` bytes long, and is cut only
-        // behind the bytes that the owner of this map still touches (contract of `IndexMap`). All access goes through
-        // `&self`/`&mut self` of this one map.
+        // SAFETY: the file belongs to this process (the log directory is locked), is `len` bytes long, and is
+        // cut only behind the bytes that the owner of this map still touches (contract of `IndexMap`). All
+        // access goes through `&self`/`&mut self` of this one map.
         let map = unsafe { MmapOptions::new().len(len).map_mut(file)? };
         match map.advise(Advice::PopulateWrite) {
             // Kernels before 5.14 don't know the advice; the blocks are allocated all the same.

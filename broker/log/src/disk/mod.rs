@@ -1,16 +1,16 @@
 //! The door to the disk: every file operation of the log goes through [`Disk`] and [`DiskFile`].
 //!
-//! Why a trait: the crash tests replace the disk by one that stops at each call, tears writes and forgets what was not
-//! synced ([`mem`]). [`real`] is the operating system's file system; the only `unsafe` code of the log is in [`map`],
-//! which turns file ranges into memory.
+//! Why a trait: the crash tests replace the disk by one that stops at each call, tears writes and forgets
+//! what was not synced ([`mem`]). [`real`] is the operating system's file system; the only `unsafe` code of
+//! the log is in [`map`], which turns file ranges into memory.
 //!
 //! What callers may rely on:
 //! * A file's size is its write position: [`DiskFile::reserve`] takes space without changing the size.
 //! * Bytes written by [`DiskFile::pwritev`] are seen at once by `pread`, by every map and by `sendfile`.
 //! * Nothing is durable before `sync_data` (contents and size) and `sync_dir` (names) have returned.
 //! * After a failed sync nothing may be believed about what was pending; a caller never retries one.
-//! * A full disk is an error ([`io::ErrorKind::StorageFull`]), never a signal: space behind writable maps is allocated
-//!   before they are handed out, and read maps are never touched past the file's size.
+//! * A full disk is an error ([`io::ErrorKind::StorageFull`]), never a signal: space behind writable maps is
+//!   allocated before they are handed out, and read maps are never touched past the file's size.
 
 pub mod map;
 pub mod mem;
@@ -86,8 +86,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Makes everything below a directory durable, contents and names: for thousands of files at once. A disk that can
-    /// does it by one call.
+    /// Makes everything below a directory durable, contents and names: for thousands of files at once. A disk
+    /// that can does it by one call.
     fn sync_tree(&self, dir: &Path) -> io::Result<()> {
         for entry in self.list(dir)? {
             let path = dir.join(entry.name);
@@ -112,14 +112,15 @@ pub trait FileLock: fmt::Debug + Send + Sync {}
 /// An open file. Positioned operations only, so that it can be shared by readers and the one writer.
 #[expect(clippy::len_without_is_empty, reason = "a size on disk, not a container")]
 pub trait DiskFile: fmt::Debug + Send + Sync {
-    /// Writes all `parts` one after another from `position` on. On an error some of them may have been written.
+    /// Writes all `parts` one after another from `position` on. On an error some of them may have been
+    /// written.
     fn pwritev(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()>;
     /// Fills `buffer` from `position` on; returns fewer bytes only at the end of the file.
     fn pread(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
     /// Current size in bytes.
     fn len(&self) -> io::Result<u64>;
-    /// Allocates space for the first `bytes` bytes without changing the size. Fine where the file system cannot.
-    /// [`io::ErrorKind::StorageFull`] says that nothing was taken or that it was only partly taken.
+    /// Allocates space for the first `bytes` bytes without changing the size. Fine where the file system
+    /// cannot. [`io::ErrorKind::StorageFull`] says that nothing was taken or that it was only partly taken.
     fn reserve(&self, bytes: u64) -> io::Result<()>;
     /// Gives back space reserved past the size.
     fn release_reserve(&self) -> io::Result<()>;
@@ -129,13 +130,14 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// Makes contents and size durable.
     fn sync_data(&self) -> io::Result<()>;
     /// The bytes of `range` without copying where possible; the range must lie within the size
-    /// ([`io::ErrorKind::UnexpectedEof`] otherwise). The memory lives as long as the returned value, whatever becomes
-    /// of the file's name.
+    /// ([`io::ErrorKind::UnexpectedEof`] otherwise). The memory lives as long as the returned value, whatever
+    /// becomes of the file's name.
     fn map(&self, range: Range<u64>) -> io::Result<Bytes>;
-    /// Drops the memory kept for future [`map`](Self::map) calls. Returns whether no map of the file is alive any more:
-    /// if one is, somebody still holds a part of it.
+    /// Drops the memory kept for future [`map`](Self::map) calls. Returns whether no map of the file is alive
+    /// any more: if one is, somebody still holds a part of it.
     fn release_maps(&self) -> bool;
-    /// Grows the file to `len` allocated zero-filled bytes (it may be longer already) and maps these for writing.
+    /// Grows the file to `len` allocated zero-filled bytes (it may be longer already) and maps these for
+    /// writing.
     fn map_index(&self, len: u64) -> io::Result<Box<dyn IndexMap>>;
     /// For `sendfile`; `None` if there is no file behind it.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;

@@ -82,8 +82,8 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        // flock keeps out other holders in this process and others; the record lock keeps out a stock broker, which
-        // asks for that kind only.
+        // flock keeps out other holders in this process and others; the record lock keeps out a stock broker,
+        // which asks for that kind only.
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::ACCESS) => Err(io::ErrorKind::WouldBlock.into()),

@@ -10,11 +10,14 @@ use super::{NO_PRODUCER_ID, NO_SEQUENCE};
 pub enum AppendOrigin {
     /// A Produce request: duplicates, epoch, sequence, transaction state.
     Client,
-    /// The group coordinator of this broker: it has no sequences, so only the epoch and the transaction state.
+    /// The group coordinator of this broker: it has no sequences, so only the epoch and the transaction
+    /// state.
     Coordinator,
-    /// A transaction coordinator's WriteTxnMarkers: epochs by the rules of its `transaction.version` (KIP-890).
+    /// A transaction coordinator's WriteTxnMarkers: epochs by the rules of its `transaction.version`
+    /// (KIP-890).
     TransactionMarker {
-        /// The finalized feature level the marker was made under: 2 and above bump the epoch with every marker.
+        /// The finalized feature level the marker was made under: 2 and above bump the epoch with every
+        /// marker.
         transaction_version: i16,
     },
     /// Fetched from the leader or found in the log: nothing is checked, the leader did it.
@@ -54,8 +57,8 @@ pub struct ProducerBatch {
 }
 
 impl ProducerBatch {
-    /// What `batch` says, standing at `base_offset` (on a leader the one it is about to get). Its CRC must have been
-    /// checked. The records are looked at only if it is a control batch.
+    /// What `batch` says, standing at `base_offset` (on a leader the one it is about to get). Its CRC must
+    /// have been checked. The records are looked at only if it is a control batch.
     pub fn new(batch: &BatchRef<'_>, base_offset: i64) -> Self {
         Self {
             producer_id: batch.producer_id().max(NO_PRODUCER_ID),
@@ -103,8 +106,8 @@ fn wrapped(sequence: i64) -> i32 {
     i32::try_from(wrapped).unwrap_or(i32::MAX)
 }
 
-/// Which control batch. One whose marker cannot be read (a version to come) is taken for another kind, as a reader
-/// would.
+/// Which control batch. One whose marker cannot be read (a version to come) is taken for another kind, as a
+/// reader would.
 fn control_kind(batch: &BatchRef<'_>) -> BatchKind {
     let Ok(decoded) = batch.decode(DecodeLimits::default()) else { return BatchKind::OtherControl };
     let marker = match decoded.records().next() {

@@ -119,8 +119,8 @@ impl ProducerEntry {
         }
     }
 
-    /// A new epoch begins at sequence 0, an old one goes on after its last sequence. An entry that has seen no data
-    /// accepts any sequence: its records may have been deleted (KIP-360).
+    /// A new epoch begins at sequence 0, an old one goes on after its last sequence. An entry that has seen
+    /// no data accepts any sequence: its records may have been deleted (KIP-360).
     fn check_sequence(&self, batch: &ProducerBatch) -> Result<(), ProducerError> {
         let expected = if self.producer_epoch == NO_PRODUCER_EPOCH {
             return Ok(());
@@ -141,9 +141,9 @@ impl ProducerEntry {
         })
     }
 
-    /// Checks both epochs of an end transaction marker. From `transaction.version` 2 on each marker carries a bumped
-    /// epoch, so an equal one is stale, unless no transaction is open: then it is a retry, which does no harm
-    /// (KAFKA-19999).
+    /// Checks both epochs of an end transaction marker. From `transaction.version` 2 on each marker carries a
+    /// bumped epoch, so an equal one is stale, unless no transaction is open: then it is a retry, which does
+    /// no harm (KAFKA-19999).
     pub(super) fn check_marker(
         &self,
         producer_epoch: i16,

@@ -1,12 +1,14 @@
 //! What a partition remembers of its producers: idempotence (KIP-98), fencing, open transactions.
 //!
-//! [`ProducerStates`] is a pure in-memory machine: [`check`](ProducerStates::check) judges a batch that is about to
-//! be written, [`update`](ProducerStates::update) takes in a batch that has been written (by a client, by replication
-//! or while the log is scanned on start). It touches no file and reads no clock. Its persistent form is the
-//! `<offset>.snapshot` file beside the segments, whose bytes are made and read in [`snapshot`].
+//! [`ProducerStates`] is a pure in-memory machine: [`check`](ProducerStates::check) judges a batch that is
+//! about to be written, [`update`](ProducerStates::update) takes in a batch that has been written (by a
+//! client, by replication or while the log is scanned on start). It touches no file and reads no clock. Its
+//! persistent form is the `<offset>.snapshot` file beside the segments, whose bytes are made and read in
+//! [`snapshot`].
 //!
-//! Two things are derived from it for the whole log: duplicates are answered with the offset of the first copy, and
-//! the last stable offset is held down by [`first_unstable_offset`](ProducerStates::first_unstable_offset).
+//! Two things are derived from it for the whole log: duplicates are answered with the offset of the first
+//! copy, and the last stable offset is held down by
+//! [`first_unstable_offset`](ProducerStates::first_unstable_offset).
 
 mod batch;
 mod entry;
@@ -34,8 +36,8 @@ pub const NO_PRODUCER_EPOCH: i16 = -1;
 pub enum Check {
     /// The batch is new: write it, then call [`ProducerStates::update`].
     Accept,
-    /// The very batch (same epoch, first and last sequence) is in the log already: write nothing and answer with the
-    /// offsets of the first copy, once that copy is committed.
+    /// The very batch (same epoch, first and last sequence) is in the log already: write nothing and answer
+    /// with the offsets of the first copy, once that copy is committed.
     Duplicate {
         /// Offset of the first record of the copy in the log.
         base_offset: i64,
@@ -114,8 +116,8 @@ pub struct CompletedTransaction {
     pub last_offset: i64,
     /// Whether it was aborted; only then does it go into the transaction index.
     pub aborted: bool,
-    /// First offset of the earliest other open transaction, or the offset after the marker: what the transaction
-    /// index stores so that a reader knows when it has collected enough.
+    /// First offset of the earliest other open transaction, or the offset after the marker: what the
+    /// transaction index stores so that a reader knows when it has collected enough.
     pub last_stable_offset: i64,
 }
 
@@ -128,8 +130,8 @@ struct Unreplicated {
 
 /// All producers of one partition, as of [`end_offset`](Self::end_offset).
 ///
-/// Owned by the partition's `Log` and changed only by its single writer; not shared, not locked. The maps are ordered,
-/// so that equal states give equal snapshot bytes.
+/// Owned by the partition's `Log` and changed only by its single writer; not shared, not locked. The maps are
+/// ordered, so that equal states give equal snapshot bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProducerStates {
     /// By producer id.
@@ -174,8 +176,9 @@ impl ProducerStates {
 
     /// Judges a batch that is about to be appended by a leader. Changes nothing.
     ///
-    /// Duplicates are looked for before sequence and epoch (a retry of an accepted batch must get its first answer).
-    /// Replication is never judged: the leader did it. See [`AppendOrigin`] for what is checked for whom.
+    /// Duplicates are looked for before sequence and epoch (a retry of an accepted batch must get its first
+    /// answer). Replication is never judged: the leader did it. See [`AppendOrigin`] for what is checked for
+    /// whom.
     ///
     /// # Errors
     /// [`ProducerError`] when the batch must be refused.
@@ -201,10 +204,11 @@ impl ProducerStates {
         Ok(Check::Accept)
     }
 
-    /// Takes in a batch that stands in the log, with the offsets it has there. Returns the transaction it ended.
+    /// Takes in a batch that stands in the log, with the offsets it has there. Returns the transaction it
+    /// ended.
     ///
-    /// Never refuses: what stands in the log is the truth, also on a follower that missed earlier state. Batches
-    /// without a producer id only move [`end_offset`](Self::end_offset).
+    /// Never refuses: what stands in the log is the truth, also on a follower that missed earlier state.
+    /// Batches without a producer id only move [`end_offset`](Self::end_offset).
     pub fn update(&mut self, batch: &ProducerBatch) -> Option<CompletedTransaction> {
         debug_assert!(batch.last_offset >= batch.base_offset, "batch ends before it begins");
         self.end_offset = self.end_offset.max(batch.last_offset.saturating_add(1));
@@ -255,7 +259,8 @@ impl ProducerStates {
     }
 
     /// First offset that is undecided (its transaction is open) or decided by a marker not yet below the high
-    /// watermark; `None` if all is stable. The last stable offset is the smaller of this and the high watermark.
+    /// watermark; `None` if all is stable. The last stable offset is the smaller of this and the high
+    /// watermark.
     pub fn first_unstable_offset(&self) -> Option<i64> {
         let undecided = self.first_undecided_offset();
         let unreplicated = self.unreplicated.first_key_value().map(|(offset, _)| *offset);
@@ -299,8 +304,8 @@ impl ProducerStates {
         self.end_offset
     }
 
-    /// Says that the log holds nothing more of interest below `offset` (a gap left by compaction, or batches without
-    /// producer).
+    /// Says that the log holds nothing more of interest below `offset` (a gap left by compaction, or batches
+    /// without producer).
     pub fn advance_end_offset(&mut self, offset: i64) {
         self.end_offset = self.end_offset.max(offset);
     }

@@ -326,8 +326,8 @@ proptest! {
             states.check_invariants();
             prop_assert_eq!(states.first_undecided_offset(), (0..3).filter_map(|id| model.open_since(id)).min());
         }
-        // A snapshot and the rest of the log give the same state, but for older batches of the windows, and for the
-        // time of a last batch that a marker followed (the format has one timestamp for both).
+        // A snapshot and the rest of the log give the same state, but for older batches of the windows, and
+        // for the time of a last batch that a marker followed (the format has one timestamp for both).
         let entries = snapshot::decode(&states.encode_snapshot()).expect("own snapshot");
         let mut loaded = ProducerStates::from_snapshot(entries, states.end_offset(), 0, i64::MAX);
         loaded.check_invariants();

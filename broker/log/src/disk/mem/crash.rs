@@ -8,9 +8,10 @@
 //! | `ZeroTail` | the size got through, the data did not | zeros where data was pending, and some more behind the end |
 //! | `Garbage` | the size got through, blocks are recycled ones | old or random bytes instead |
 //!
-//! Rules: nothing that was synced is ever lost or changed, except that `ZeroTail` and `Garbage` may add bytes behind
-//! the end of a file with pending changes. Changes of names are lost from some point on, not one by one: ext4 and XFS
-//! keep them in a journal in the order in which they were made. Names and contents know nothing of each other.
+//! Rules: nothing that was synced is ever lost or changed, except that `ZeroTail` and `Garbage` may add bytes
+//! behind the end of a file with pending changes. Changes of names are lost from some point on, not one by
+//! one: ext4 and XFS keep them in a journal in the order in which they were made. Names and contents know
+//! nothing of each other.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,8 +45,8 @@ pub enum Crash {
 }
 
 impl DiskState {
-    /// The disk as found after a crash while `in_flight` was being done (`None`: between two calls). Everything on it
-    /// is then durable. Same arguments, same image.
+    /// The disk as found after a crash while `in_flight` was being done (`None`: between two calls).
+    /// Everything on it is then durable. Same arguments, same image.
     pub fn crashed(&self, crash: Crash, in_flight: Option<&Change>, seed: u64) -> DiskState {
         let mut state = self.clone();
         match (crash, in_flight) {

@@ -111,8 +111,8 @@ impl DiskFile for SimFile {
     }
 }
 
-/// The bytes of a file at the moment it was mapped. Nobody writes below the size of a file that is mapped, so the
-/// difference to a real map is not seen.
+/// The bytes of a file at the moment it was mapped. Nobody writes below the size of a file that is mapped, so
+/// the difference to a real map is not seen.
 struct SimMap {
     contents: Arc<Vec<u8>>,
     range: Range<usize>,

@@ -1,10 +1,11 @@
 //! [`SimDisk`]: a disk in memory that can crash, for tests and whole-broker simulations.
 //!
-//! It keeps apart what a running process sees and what is durable: written bytes become durable by `sync_data` of the
-//! file, names by `sync_dir` of their directory, and the two know nothing of each other. From its state and the change
-//! in flight, images of what a crash leaves behind are built ([`Crash`], [`DiskState::crashed`]); a recorded run can be
-//! replayed change by change to crash it at every point ([`SimDisk::start_recording`]). The n-th call of a kind can be
-//! made to fail ([`SimDisk::fail_nth`]), the disk can be full ([`SimDisk::set_capacity`]).
+//! It keeps apart what a running process sees and what is durable: written bytes become durable by
+//! `sync_data` of the file, names by `sync_dir` of their directory, and the two know nothing of each other.
+//! From its state and the change in flight, images of what a crash leaves behind are built ([`Crash`],
+//! [`DiskState::crashed`]); a recorded run can be replayed change by change to crash it at every point
+//! ([`SimDisk::start_recording`]). The n-th call of a kind can be made to fail ([`SimDisk::fail_nth`]), the
+//! disk can be full ([`SimDisk::set_capacity`]).
 //!
 //! Deterministic: no clock, no entropy; file times come from [`SimDisk::set_now_ms`].
 
@@ -142,7 +143,8 @@ impl SimDisk {
         self.lock_inner().state.clone()
     }
 
-    /// Loses everything as `crash` says and goes on with what is found. Handles opened before must not be used again.
+    /// Loses everything as `crash` says and goes on with what is found. Handles opened before must not be
+    /// used again.
     pub fn crash(&self, crash: Crash, seed: u64) {
         let mut inner = self.lock_inner();
         inner.state = inner.state.crashed(crash, None, seed);

@@ -9,7 +9,8 @@ pub type Inode = u64;
 /// The directory at the top.
 pub(super) const ROOT: Inode = 0;
 
-/// One change of the disk, in the order the process made them. A recorded list of these can be replayed to any point.
+/// One change of the disk, in the order the process made them. A recorded list of these can be replayed to
+/// any point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A new empty file.
