@@ -57,6 +57,9 @@ fn replace(kind: i8, name: &str, values: &[(&str, Option<&str>)]) -> AlterConfig
     AlterConfigsRequest::default().with_resources(vec![resource])
 }
 
+/// A key with the value to set, or none to unset it.
+type Setting<'a> = (&'a str, Option<&'a str>);
+
 /// Describes until the key has the value, since a change reaches the broker a moment after it is answered.
 fn describe_settled(session: &mut Session, label: &str, kind: i8, name: &str, key: &str, value: &str) {
     let request = describe(kind, name, Some(&[key])).with_include_synonyms(true);
@@ -65,7 +68,7 @@ fn describe_settled(session: &mut Session, label: &str, kind: i8, name: &str, ke
 
 fn value_of<'a>(answer: &'a DescribeConfigsResponse, key: &str) -> Option<&'a str> {
     let found = answer.results.first()?.configs.iter().find(|config| &*config.name == key)?;
-    found.value.as_ref().map(|value| value.as_str())
+    found.value.as_ref().map(rkafka_wire::StrBytes::as_str)
 }
 
 #[test]
@@ -292,7 +295,7 @@ fn replace_topic_configs() {
             session.ask("replace", version, &replace(TOPIC, name, &[("retention.ms", Some(&value))]));
             describe_settled(session, "replaced", TOPIC, name, "retention.ms", &value);
             describe_settled(session, "gone", TOPIC, name, "flush.ms", "9223372036854775807");
-            let cases: [(&str, &[(&str, Option<&str>)]); 4] = [
+            let cases: [(&str, &[Setting]); 4] = [
                 ("null", &[("retention.ms", None)]),
                 ("no number", &[("retention.ms", Some("x"))]),
                 ("an unknown key", &[("no.such.config", Some("1"))]),

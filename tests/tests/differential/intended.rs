@@ -76,5 +76,8 @@ pub(crate) const INTENDED: &[Intended] = &[
     intended("alter_topic_configs_badly", "a negative operation", "", NO_FAILURE),
     intended("alter_broker_configs", "far too many", "", "thread counts have no effect, so any will do"),
     intended("create_topics_with_bad_configs", "message.format.version=2.2", "", OLD_CONFIGS),
+    intended("create_topics_with_bad_configs", "message.downconversion.enable=true", "", OLD_CONFIGS),
+    intended("create_topics_with_bad_counts", "10000 partitions", "", "a batch has room for as many"),
+    intended("metadata_creates_topics", "not created", "error_code:", "the reason is told"),
     intended("create_topics_with_bad_configs", "message.timestamp.difference.max.ms=1", "", OLD_CONFIGS),
 ];

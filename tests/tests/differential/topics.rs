@@ -125,10 +125,13 @@ fn create_topics_with_bad_counts() {
     });
 }
 
+/// The brokers of one partition.
+type Replicas<'a> = (i32, &'a [i32]);
+
 #[test]
 fn create_topics_with_bad_assignments() {
     check("create_topics_with_bad_assignments", |session| {
-        let cases: [(&str, &[(i32, &[i32])]); 10] = [
+        let cases: [(&str, &[Replicas]); 10] = [
             ("from 1", &[(1, &[1])]),
             ("a gap", &[(0, &[1]), (2, &[1])]),
             ("negative", &[(-1, &[1])]),
