@@ -345,10 +345,10 @@ impl Log {
         self.producers.expire(now_ms, self.config.producer_id_expiration_ms)
     }
 
-    /// Closes files and maps of sealed segments that nobody is reading; called now and then.
+    /// Closes files and maps that nobody is using, to be opened again on the next use; called now and then.
     pub fn release_idle(&self) {
-        let (_, sealed) = self.segments.split_last().unzip();
-        sealed.unwrap_or_default().iter().for_each(|segment: &Arc<Segment>| segment.release());
+        self.sealed_segments().iter().for_each(|segment| segment.release());
+        self.active.release_idle();
     }
 
     /// What a failed look-up of the writer's own means.

@@ -299,6 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn reads_and_appends_go_on_after_idle_files_were_released() {
+        let mut test = five_batches();
+        for _ in 0..3 {
+            test.log.release_idle();
+            check(&test, 3, ALL, &[(3, 3), (4, 5)], 6);
+            check(&test, 6, ReadLimits { upper_offset: 10, ..ALL }, &[(6, 6), (7, 9)], 10);
+            test.append_plain(2, 5000);
+            test = test.restarted();
+            test.log.release_idle();
+        }
+        assert_eq!(test.batches_from(10), [10, 11, 12, 13, 14, 15].map(|offset| (offset, offset)));
+        test.log.active.segment().load_indexes().expect("loads");
+        assert_eq!(test.log.active.segment().offset_index().len(), 3, "index entries were kept");
+    }
+
+    #[test]
     fn a_slice_outlives_the_deletion_of_its_segment_and_a_view_the_renaming() {
         let mut test = five_batches();
         let reader = test.log.reader();

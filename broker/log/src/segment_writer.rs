@@ -329,6 +329,16 @@ impl SegmentWriter {
         self.open.is_some()
     }
 
+    /// Closes what nobody is using; what appending needs stays open.
+    pub(crate) fn release_idle(&self) {
+        match &self.open {
+            None => self.segment.release(),
+            Some(open) => {
+                open.file.release_maps();
+            }
+        }
+    }
+
     /// The largest timestamp of the segment.
     ///
     /// # Errors
