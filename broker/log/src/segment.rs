@@ -217,13 +217,8 @@ impl Segment {
         if end > SMALL_BYTES {
             self.load_indexes()?;
         }
-        let entry = self.offset_index.lookup(offset);
-        let found = self.headers_at(entry, end)?;
-        // The batch of the entry must not lie behind what is looked for, or one before it would be missed.
-        let sound = found.filter(|(_, first)| {
-            entry.position == 0 || first.is_some_and(|place| place.base_offset <= offset)
-        });
-        let (mut scan, mut next) = match sound {
+        // An entry that keeps its promise leads to a batch that ends at or before `offset`: none is missed.
+        let (mut scan, mut next) = match self.headers_at(self.offset_index.lookup(offset), end)? {
             Some(found) => found,
             None => self.headers_from_start(end)?,
         };
