@@ -30,6 +30,8 @@ pub struct Node {
     process: Option<Process>,
     dir: TempDir,
     address: Option<SocketAddr>,
+    /// Size of a file system of its own for the data, in MiB.
+    disk_mib: Option<u32>,
 }
 
 impl Node {
@@ -48,12 +50,23 @@ impl Node {
         if apache_is_tested() {
             return Self::start_apache_in(dir, overrides);
         }
+        Self::start_rkafka_in(dir, None, overrides)
+    }
+
+    /// Starts rkafka with its data on a file system in memory of `disk_mib` MiB, which only it and
+    /// [`Self::own_files`] see. Needs the right to mount.
+    #[must_use]
+    pub fn start_on_small_disk(disk_mib: u32, overrides: &[(&str, &str)]) -> Self {
+        Self::start_rkafka_in(temporary_directory(), Some(disk_mib), overrides)
+    }
+
+    fn start_rkafka_in(dir: TempDir, disk_mib: Option<u32>, overrides: &[(&str, &str)]) -> Self {
         let properties = format!(
             "broker.id=1\nlisteners=PLAINTEXT://127.0.0.1:0\nlog.dirs={}\n\
              group.initial.rebalance.delay.ms=0\n",
             dir.path().join("data").display()
         );
-        let mut node = Self { product: Product::Rkafka, process: None, dir, address: None };
+        let mut node = Self { product: Product::Rkafka, process: None, dir, address: None, disk_mib };
         node.write_properties(properties, overrides);
         node.restart();
         node
@@ -76,7 +89,8 @@ impl Node {
              transaction.state.log.min.isr=1\ngroup.initial.rebalance.delay.ms=0\n",
             dir.path().join("data").display()
         );
-        let mut node = Self { product: Product::Apache, process: None, dir, address: Some(address) };
+        let address = Some(address);
+        let mut node = Self { product: Product::Apache, process: None, dir, address, disk_mib: None };
         node.write_properties(properties, overrides);
         let config = node.properties().display().to_string();
         // Eligible leader replicas (KIP-966) would add a dynamic default of min.insync.replicas to every answer.
@@ -123,12 +137,48 @@ impl Node {
             java.arg(self.properties());
             return java;
         }
-        let mut command = Command::new(build::rkafka());
+        let mut command = match self.disk_mib {
+            None => Command::new(build::rkafka()),
+            Some(mib) => self.mounting(mib),
+        };
         command.arg("server").arg(self.properties());
         if let Some(address) = self.address {
             command.arg("--override").arg(format!("listeners=PLAINTEXT://{address}"));
         }
         command
+    }
+
+    /// A command that mounts a small file system over the data directory, for itself only, and goes on as
+    /// rkafka with the arguments that follow: the same process, so that signals reach it.
+    fn mounting(&self, mib: u32) -> Command {
+        std::fs::create_dir_all(self.data()).expect("a writable directory");
+        let mut command = Command::new("unshare");
+        let script = format!("mount -t tmpfs -o size={mib}m tmpfs \"$0\" && exec \"$@\"");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+        command.arg(self.data()).arg(build::rkafka());
+        command
+    }
+
+    /// The data directory as the running node sees it, mounts of its own included.
+    ///
+    /// # Panics
+    /// When it is not running.
+    #[must_use]
+    pub fn own_files(&self) -> PathBuf {
+        let pid = self.process.as_ref().expect("the node runs").pid().as_raw_nonzero();
+        let data = self.data();
+        let inside = data.strip_prefix("/").expect("an absolute path");
+        PathBuf::from(format!("/proc/{pid}/root")).join(inside)
+    }
+
+    /// Gives up the stopped node; its directory stays.
+    ///
+    /// # Panics
+    /// When it is running.
+    #[must_use]
+    pub fn into_dir(self) -> TempDir {
+        assert!(self.process.is_none(), "the node still runs");
+        self.dir
     }
 
     /// Stops the node with SIGTERM and expects a clean end.

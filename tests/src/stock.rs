@@ -150,6 +150,26 @@ pub mod tool {
         }
     }
 
+    /// `kafka-get-offsets.sh`.
+    #[must_use]
+    pub fn get_offsets(stock: Stock) -> &'static str {
+        if stock == Stock::Kafka22 {
+            "kafka.tools.GetOffsetShell"
+        } else {
+            "org.apache.kafka.tools.GetOffsetShell"
+        }
+    }
+
+    /// The formatter of the console consumer that prints `__consumer_offsets`.
+    #[must_use]
+    pub fn offsets_formatter(stock: Stock) -> &'static str {
+        if stock == Stock::Kafka22 {
+            "kafka.coordinator.group.GroupMetadataManager$OffsetsMessageFormatter"
+        } else {
+            "org.apache.kafka.tools.consumer.OffsetsMessageFormatter"
+        }
+    }
+
     /// `kafka-configs.sh`.
     #[must_use]
     pub fn configs(_stock: Stock) -> &'static str {

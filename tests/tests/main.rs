@@ -1,10 +1,15 @@
 //! Black-box tests: everything here talks to a running broker through its port or its command line.
 
+mod adoption;
+mod cleanup;
 mod clients;
 mod differential;
+mod disk_full;
 mod durability;
 mod foreign;
 mod fuzz_seeds;
+mod group_tools;
 mod hostile;
 mod orders;
+mod sharing;
 mod tutorial;
