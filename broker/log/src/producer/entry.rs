@@ -150,7 +150,10 @@ impl ProducerEntry {
         marker: EndTransactionMarker,
         origin: AppendOrigin,
     ) -> Result<(), ProducerError> {
-        let bumps = matches!(origin, AppendOrigin::TransactionMarker { transaction_version } if transaction_version >= 2);
+        let bumps = match origin {
+            AppendOrigin::TransactionMarker { transaction_version } => transaction_version >= 2,
+            AppendOrigin::Client | AppendOrigin::Coordinator | AppendOrigin::Replication => false,
+        };
         let equal_is_stale = bumps && self.transaction_first_offset.is_some();
         if producer_epoch < self.producer_epoch || (equal_is_stale && producer_epoch == self.producer_epoch) {
             return Err(self.stale_epoch(producer_epoch));

@@ -53,8 +53,8 @@ pub enum Check {
 pub enum ProducerError {
     /// The batch does not continue where the producer's last one ended (wire code 45).
     #[error(
-        "out of order sequence number for producer {producer_id} at epoch {producer_epoch}: the batch begins at \
-         {found}, the log expects {expected}"
+        "out of order sequence number for producer {producer_id} at epoch {producer_epoch}: the batch \
+         begins at {found}, the log expects {expected}"
     )]
     OutOfOrderSequence {
         /// The producer.
@@ -68,8 +68,8 @@ pub enum ProducerError {
     },
     /// A newer instance of the producer has written already (wire code 47).
     #[error(
-        "producer {producer_id} writes with epoch {found}, but epoch {current} has been seen: a newer instance took \
-         over"
+        "producer {producer_id} writes with epoch {found}, but epoch {current} has been seen: a newer \
+         instance took over"
     )]
     InvalidProducerEpoch {
         /// The producer.
@@ -92,8 +92,8 @@ pub enum ProducerError {
     },
     /// The marker was sent by a transaction coordinator that has been replaced (wire code 52).
     #[error(
-        "end transaction marker for producer {producer_id} from coordinator epoch {found}, but epoch {current} has \
-         been seen"
+        "end transaction marker for producer {producer_id} from coordinator epoch {found}, but epoch \
+         {current} has been seen"
     )]
     CoordinatorFenced {
         /// The producer.

@@ -13,8 +13,8 @@ pub(crate) struct Draft {
     pub(crate) what: String,
 }
 
-/// Draws a batch that continues what `producers` know. Producer 0 is none, 1 and 2 are idempotent, 3 and 4 use
-/// transactions.
+/// Draws a batch that continues what `producers` know. Producer 0 is none, 1 and 2 are idempotent, 3 and 4
+/// use transactions.
 pub(crate) fn draw(
     rng: &mut SimRng,
     producers: &ProducerStates,

@@ -1,4 +1,5 @@
-//! Whether one log is a compaction of another: nothing invented, nothing moved, the latest record of each key kept.
+//! Whether one log is a compaction of another: nothing invented, nothing moved, the latest record of each key
+//! kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,8 @@ fn records(batches: &[impl std::ops::Deref<Target = StoredBatch>]) -> BTreeMap<i
     found
 }
 
-/// Checks `found`, read after a group was swapped in, against the log before. No record at or behind `end` may go.
+/// Checks `found`, read after a group was swapped in, against the log before. No record at or behind `end`
+/// may go.
 pub(crate) fn check(before: &Model, found: &[StoredBatch], end: i64, now_ms: i64) -> Result<(), String> {
     let old = before.visible(before.log_start);
     for batch in found {

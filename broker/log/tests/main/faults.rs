@@ -1,8 +1,9 @@
 //! The n-th call of each kind fails, for n = 1, 2, … until a script gets through without meeting the failure.
 //!
-//! An error must be an error and nothing else: nothing that was refused can be read, nothing that was accepted is
-//! gone, and what a failed sync dropped is never taken for durable. A log may refuse everything after a failure (its
-//! directory is offline); then the last word on the step that failed is spoken by the restart, one way or the other.
+//! An error must be an error and nothing else: nothing that was refused can be read, nothing that was
+//! accepted is gone, and what a failed sync dropped is never taken for durable. A log may refuse everything
+//! after a failure (its directory is offline); then the last word on the step that failed is spoken by the
+//! restart, one way or the other.
 
 use rkafka_log::OpenOptions;
 use rkafka_log::disk::mem::{CallKind, Crash, Failure, SimDisk, SimRng};

@@ -1,11 +1,12 @@
 //! Damage of the medium: one bit flipped anywhere in any file of a log.
 //!
 //! The header of every batch and of every other file is tried exhaustively, bodies at random places.
-//! After an unclean stop the log must be what it was up to the damaged batch, and the files that can be rebuilt must
-//! not matter at all. After a clean stop nothing is scanned (as in Apache Kafka); then only nothing may panic.
+//! After an unclean stop the log must be what it was up to the damaged batch, and the files that can be
+//! rebuilt must not matter at all. After a clean stop nothing is scanned (as in Apache Kafka); then only
+//! nothing may panic.
 //!
-//! What no reader can notice: base offset and partition leader epoch lie outside a batch's CRC. A flip there is
-//! accepted if offsets still rise; everything before it must be as it was.
+//! What no reader can notice: base offset and partition leader epoch lie outside a batch's CRC. A flip there
+//! is accepted if offsets still rise; everything before it must be as it was.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! A real disk that fills up: appends are refused, reads go on, and so do appends once there is room again.
 //!
-//! The disk is a tmpfs of 16 MiB in a mount namespace of its own, so it takes root (or CAP_SYS_ADMIN) and `unshare`
-//! and `mount` (util-linux). The work is done by a child, this test binary again, because a wrong access to a full
-//! disk ends a process by SIGBUS: the parent sees how it ended.
+//! The disk is a tmpfs of 16 MiB in a mount namespace of its own, so it takes root (or CAP_SYS_ADMIN) and
+//! `unshare` and `mount` (util-linux). The work is done by a child, this test binary again, because a wrong
+//! access to a full disk ends a process by SIGBUS: the parent sees how it ended.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn a_full_disk_refuses_appends_and_nothing_else() {
             String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(
             output.status.code() != Some(77) && !said.contains("unshare: unshare failed"),
-            "this test mounts a tmpfs of 16 MiB in its own namespace: run it as root or with CAP_SYS_ADMIN\n{said}"
+            "run this test as root or with CAP_SYS_ADMIN: it mounts a tmpfs of 16 MiB in its own namespace\n{said}"
         );
         assert_eq!(output.status.signal(), None, "round {round} was ended by a signal\n{said}");
         assert!(output.status.success() && said.contains("filled, freed, went on"), "round {round}\n{said}");

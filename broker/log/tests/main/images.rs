@@ -133,8 +133,8 @@ impl<'a> Images<'a> {
         if again { self.crash_in_recovery(image, options, &expected, rng) } else { Ok(()) }
     }
 
-    /// What may be found: after a kill the log as before or after the step in flight, after a power cut as at any
-    /// moment since the last flush.
+    /// What may be found: after a kill the log as before or after the step in flight, after a power cut as at
+    /// any moment since the last flush.
     fn expected<'b>(
         &'b self,
         step: usize,

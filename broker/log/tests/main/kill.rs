@@ -1,9 +1,10 @@
-//! A real process on a real disk, ended by a real kill -9: what it said was appended must be there afterwards.
+//! A real process on a real disk, ended by a real kill -9: what it said was appended must be there
+//! afterwards.
 //!
 //! The child is this test binary, running [`child_that_appends_until_it_is_killed`] with a directory in its
-//! environment. It prints the log end offset after each append. Which batch stands at an offset follows from the seed
-//! and the log before it alone, so the parent knows what to expect without being told. The next child goes on with
-//! what the last one left, so recovery itself is killed too.
+//! environment. It prints the log end offset after each append. Which batch stands at an offset follows from
+//! the seed and the log before it alone, so the parent knows what to expect without being told. The next
+//! child goes on with what the last one left, so recovery itself is killed too.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

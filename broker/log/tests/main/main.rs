@@ -9,8 +9,9 @@
 //! | `full` | a real disk that fills up |
 //! | `mutants` | deliberate bugs, each of which the others must catch (only with `--cfg rkafka_mutants`) |
 //!
-//! The others make it possible: `world` runs random scripts on a log and a `model`, `batches` draws what is appended,
-//! `verify`, `index_files` and `compaction` compare, `reproduce` names failures. Seeds are fixed: a failure is never chance.
+//! The others make it possible: `world` runs random scripts on a log and a `model`, `batches` draws what is
+//! appended, `verify`, `index_files` and `compaction` compare, `reproduce` names failures. Seeds are fixed: a
+//! failure is never chance.
 
 mod batches;
 mod compaction;

@@ -54,7 +54,8 @@ pub(crate) struct Aborted {
     pub(crate) producer_id: i64,
 }
 
-/// The log after some step. Batches below the log start are included: they tell what may be remembered of producers.
+/// The log after some step. Batches below the log start are included: they tell what may be remembered of
+/// producers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     /// As they stand in the files: compaction changes them.

@@ -30,8 +30,7 @@ impl Place {
     /// The command to paste.
     pub(crate) fn reproduce(&self, kind: &str, test: &str) -> String {
         let Self { seed, change, image } = self;
-        format!(
-            "reproduce: RKAFKA_LOG_REPRODUCE={kind}:{seed}:{change}:{image} cargo test -p rkafka-log --test main {test}"
-        )
+        let place = format!("RKAFKA_LOG_REPRODUCE={kind}:{seed}:{change}:{image}");
+        format!("reproduce: {place} cargo test -p rkafka-log --test main {test}")
     }
 }

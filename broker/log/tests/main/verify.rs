@@ -21,8 +21,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) least_end: i64,
     /// The largest log start offset that anyone has asked for.
     pub(crate) log_start_max: i64,
-    /// The log was being thrown away: what is left may end where it was never meant to. Of a compacted log it then
-    /// does not tell all about its producers: later batches, gone now, told it.
+    /// The log was being thrown away: what is left may end where it was never meant to. Of a compacted log it
+    /// then does not tell all about its producers: later batches, gone now, told it.
     pub(crate) is_reset: bool,
 }
 
@@ -189,8 +189,8 @@ pub(crate) fn is_cut_of(found: &Recovered, model: &Model) -> Result<(), String> 
 pub(crate) fn memory(log: &Log, model: &Model) -> Result<(), String> {
     let view = log.view();
     let (log_start, end) = (view.log_start_offset, view.log_end_offset);
-    // Where the first one begins is not told by the batches: they may begin behind the log start, and a higher log
-    // start may have been asked for and not confirmed.
+    // Where the first one begins is not told by the batches: they may begin behind the log start, and a
+    // higher log start may have been asked for and not confirmed.
     let first = model.visible(log_start).first().map_or(end, |first| first.base_offset);
     let floor = model.log_start.max(log_start).max(first);
     let inside = |epochs: &LeaderEpochs| -> Vec<_> {
@@ -283,7 +283,8 @@ fn aborted(log: &Log, model: &Model, log_start: i64, end: i64) -> Result<(), Str
     }
 }
 
-/// A read at any offset begins with the batch that holds it, and times are found as by looking at every record.
+/// A read at any offset begins with the batch that holds it, and times are found as by looking at every
+/// record.
 fn look_ups(log: &Log, model: &Model, rng: &mut SimRng) -> Result<(), String> {
     let (reader, view) = (log.reader(), log.view());
     let (log_start, end) = (view.log_start_offset, view.log_end_offset);

@@ -1,4 +1,5 @@
-//! Runs one random script on a log and, beside it, on the model; notes which changes of the disk each step made.
+//! Runs one random script on a log and, beside it, on the model; notes which changes of the disk each step
+//! made.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,7 +87,8 @@ pub(crate) struct World {
     /// A compaction pass under way; its groups are swapped in between other steps.
     cleaning: Option<(Cleaning, OffsetMap, i64)>,
     cleaner_checkpoint: Option<i64>,
-    /// Each third script commits, rolls, flushes and compacts in between, so that there is something to compact.
+    /// Each third script commits, rolls, flushes and compacts in between, so that there is something to
+    /// compact.
     compacts: bool,
 }
 

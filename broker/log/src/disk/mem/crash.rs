@@ -3,9 +3,9 @@
 //! | image | what happened | what is found |
 //! |---|---|---|
 //! | `Kill` | the process died | everything issued; the write in flight cut anywhere |
-//! | `PowerCut` | all at once | synced bytes and names; of the rest each 4 KiB block and size kept or lost; names kept up to some change |
+//! | `PowerCut` | all at once | what was synced; of the rest each 4 KiB block and size, names up to some change |
 //! | `Torn` | power cut in the middle of a sector run | the same in steps of 512 bytes |
-//! | `ZeroTail` | the size got through, the data did not | zeros where data was pending, and some more behind the end |
+//! | `ZeroTail` | the size got through, the data did not | zeros for pending data, and some more behind the end |
 //! | `Garbage` | the size got through, blocks are recycled ones | old or random bytes instead |
 //!
 //! Rules: nothing that was synced is ever lost or changed, except that `ZeroTail` and `Garbage` may add bytes
