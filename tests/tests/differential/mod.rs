@@ -5,6 +5,7 @@
 //! | `session.rs` | sends a script's requests and keeps the answers |
 //! | `render.rs` | answers as text, with ids, times and ports masked |
 //! | `intended.rs` | the differences that are meant to be, each with its reason |
+//! | `pending.rs` | scripts that still show differences that are not |
 //! | `requests.rs` | short forms of requests |
 //! | the others | scripts, by area |
 //!
@@ -21,6 +22,7 @@ mod idempotence;
 mod intended;
 mod metadata;
 mod offsets;
+mod pending;
 mod produce;
 mod render;
 pub(crate) mod requests;
@@ -35,6 +37,7 @@ use rkafka_tests::node::Node;
 use similar::{ChangeTag, TextDiff};
 
 use intended::{INTENDED, Intended};
+use pending::PENDING;
 use session::{Session, Step};
 
 /// Apache Kafka and rkafka with the same settings.
@@ -73,6 +76,11 @@ fn check(name: &str, script: fn(&mut Session)) {
         report.add(if theirs.label.is_empty() { ours } else { theirs }, difference);
     }
     let report = report.text();
+    if let Some((_, what)) = PENDING.iter().find(|(script, _)| *script == name) {
+        let left = !report.is_empty() || pair.rkafka.is_apache();
+        assert!(left, "{name}: no difference any more ({what}): take it off the list of what is pending");
+        return;
+    }
     assert!(report.is_empty(), "{name}: rkafka (+) differs from Apache Kafka (-)\n{report}");
     for (intended, used) in intended.iter().zip(used) {
         let explains = used || pair.rkafka.is_apache();
