@@ -3,10 +3,12 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Properties;
 import java.util.TreeSet;
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 
 /**
  * One of several consumers of a group. Prints `assigned [0, 1]` and `revoked [0, 1]` as partitions come and go,
@@ -46,7 +48,11 @@ public class SharingConsumer {
                 for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(100))) {
                     System.out.println(record.partition() + " " + record.offset() + " " + record.value());
                 }
-                consumer.commitSync();
+                try {
+                    consumer.commitSync();
+                } catch (CommitFailedException | RebalanceInProgressException moved) {
+                    // Rejoined in the next poll; what was not committed comes again.
+                }
                 String owns = "owns " + numbers(consumer.assignment());
                 if (!owns.equals(owned)) {
                     owned = owns;

@@ -96,6 +96,7 @@ impl Node {
         // Eligible leader replicas (KIP-966) would add a dynamic default of min.insync.replicas to every answer.
         let feature = "eligible.leader.replicas.version=0";
         let format = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", &config, "--feature", feature];
+        let format = [&format[..], &["--ignore-formatted"]].concat();
         let _ = Stock::Kafka43.run("kafka.tools.StorageTool", &format).success();
         node.restart();
         node

@@ -160,16 +160,6 @@ pub mod tool {
         }
     }
 
-    /// The formatter of the console consumer that prints `__consumer_offsets`.
-    #[must_use]
-    pub fn offsets_formatter(stock: Stock) -> &'static str {
-        if stock == Stock::Kafka22 {
-            "kafka.coordinator.group.GroupMetadataManager$OffsetsMessageFormatter"
-        } else {
-            "org.apache.kafka.tools.consumer.OffsetsMessageFormatter"
-        }
-    }
-
     /// `kafka-configs.sh`.
     #[must_use]
     pub fn configs(_stock: Stock) -> &'static str {

@@ -90,22 +90,18 @@ fn delete_offsets() {
     read(&node, 100);
 }
 
-fn formatted(stock: Stock, node: &Node) -> String {
-    let bootstrap = node.bootstrap();
-    let formatter = tool::offsets_formatter(stock);
-    let args = ["--bootstrap-server", &bootstrap, "--topic", "__consumer_offsets", "--from-beginning"];
-    let args = [&args[..], &["--formatter", formatter, "--timeout-ms", "8000"]].concat();
-    stock.run(tool::console_consumer(stock), &args).stdout
-}
-
+/// Only the formatter of 4.3: that of 2.2 knows no offset values of version 4, which 4.3 writes too.
 #[test]
-fn stock_formatters_print_the_offsets_topic() {
+fn stock_formatter_prints_the_offsets_topic() {
+    let stock = Stock::Kafka43;
     let node = node_with_group();
-    let old = formatted(Stock::Kafka22, &node);
-    let line = old.lines().rfind(|line| line.starts_with("[readers,orders,0]::"));
-    assert!(line.is_some_and(|line| line.contains("OffsetAndMetadata(offset=100,")), "{old}");
-    let new = formatted(Stock::Kafka43, &node);
-    let line = new.lines().rfind(|line| line.contains(r#""group":"readers""#));
-    let line = line.unwrap_or_else(|| panic!("no line of the group in:\n{new}"));
+    let bootstrap = node.bootstrap();
+    let formatter = "org.apache.kafka.tools.consumer.OffsetsMessageFormatter";
+    let args = ["--bootstrap-server", &bootstrap, "--topic", "__consumer_offsets", "--from-beginning"];
+    // The timeout is how it ends, and is told as an error.
+    let args = [&args[..], &["--formatter", formatter, "--timeout-ms", "8000"]].concat();
+    let printed = stock.run(tool::console_consumer(stock), &args).both();
+    let line = printed.lines().rfind(|line| line.contains(r#""group":"readers""#));
+    let line = line.unwrap_or_else(|| panic!("no line of the group in:\n{printed}"));
     assert!(line.contains(r#""topic":"orders""#) && line.contains(r#""offset":100"#), "{line}");
 }
