@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use rkafka_record::validate::{client_header, client_records};
 use rkafka_record::{
-    BatchBuilder, BatchError, BatchOptions, BatchRef, Compression, DecodeLimits, DecodedBatch, HEADER_SIZE,
-    TimestampType,
+    BatchBuilder, BatchError, BatchOptions, BatchRef, Codec, Compression, DecodeLimits, DecodedBatch,
+    HEADER_SIZE, TimestampType,
 };
 
 use crate::config::LogConfig;
@@ -124,7 +124,12 @@ fn check_records(
     if !check_keys && !check_times && target.is_none() {
         return Ok(None);
     }
-    let decoded = batch.decode(DecodeLimits::default())?;
+    // What is to be stored uncompressed must fit a batch then too; nothing more of a bomb is ever unpacked.
+    let limits = match target {
+        Some(target) if target.codec == Codec::None => DecodeLimits::bytes(config.max_message_bytes),
+        _ => DecodeLimits::default(),
+    };
+    let decoded = batch.decode(limits)?;
     let (mut keyless, mut untimely) = (Vec::new(), Vec::new());
     client_records(&decoded, |index, record| {
         if check_keys && record.key.is_none() {
