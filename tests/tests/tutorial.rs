@@ -98,7 +98,8 @@ fn check_console(stock: Stock) {
     let consumer = Process::start(consumer);
     wait::until("three lines", || (consumer.stdout().lines().count() >= 3).then_some(()));
     assert_eq!(consumer.stdout(), input, "Chinese text byte for byte");
-    consumer.signal(rustix::process::Signal::INT);
+    // As Ctrl-C does; where SIGINT is ignored from outside (a job in the background), a JVM ignores it too.
+    consumer.signal(rustix::process::Signal::TERM);
     let ended = consumer.finish(wait::PATIENCE);
     assert!(ended.both().contains("Processed a total of 3 messages"), "{}", ended.both());
 
