@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 /// Commands that have a stock script of the same name (`kafka-<name>.sh`).
-const STOCK_COMMANDS: &[&str] = &["server-start", "server-stop", "storage", "dump-log", "topics"];
+const STOCK_COMMANDS: &[&str] = &["server-start", "server-stop", "topics"];
 
 /// Builds `target/dist/rkafka-<version>.tar.gz`.
 pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
