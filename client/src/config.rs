@@ -105,6 +105,17 @@ impl ClientConfig {
         properties: &Properties,
         bootstrap_servers: Option<&str>,
     ) -> Result<(ClientConfig, Vec<String>), ConfigProblem> {
+        ClientConfig::read(properties, bootstrap_servers, &[], |_, _| Ok(false))
+    }
+
+    /// [`ClientConfig::from_properties`] for a client with settings of its own: `own` is offered every name and value
+    /// first and says whether it took it; `own_names` are what misspelt names are compared with.
+    pub(crate) fn read(
+        properties: &Properties,
+        bootstrap_servers: Option<&str>,
+        own_names: &[&str],
+        mut own: impl FnMut(&str, &str) -> Result<bool, String>,
+    ) -> Result<(ClientConfig, Vec<String>), ConfigProblem> {
         let mut config = ClientConfig::unaddressed();
         let mut remarks = Vec::new();
         for entry in properties.entries() {
@@ -112,9 +123,12 @@ impl ClientConfig {
                 ("", _) => String::new(),
                 (file, line) => format!("{file}:{line}: "),
             };
-            match config.set(&entry.key, entry.value.trim()) {
+            let (key, value) = (entry.key.as_str(), entry.value.trim());
+            let taken =
+                own(key, value).and_then(|taken| if taken { Ok(true) } else { config.set(key, value) });
+            match taken {
                 Ok(true) => {}
-                Ok(false) => remarks.extend(unknown(&entry.key).map(|text| format!("{place}{text}"))),
+                Ok(false) => remarks.extend(unknown(key, own_names).map(|text| format!("{place}{text}"))),
                 Err(reason) => {
                     let (key, value) = (entry.key.clone(), entry.value.clone());
                     return Err(ConfigProblem { place, key, value, reason });
@@ -168,19 +182,19 @@ fn addresses(list: &str) -> Result<Vec<HostPort>, String> {
     }
 }
 
-fn millis(text: &str) -> Result<Duration, String> {
+pub(crate) fn millis(text: &str) -> Result<Duration, String> {
     let number =
         text.parse::<u32>().map_err(|_| "milliseconds from 0 to 4294967295 are expected".to_owned())?;
     Ok(Duration::from_millis(number.into()))
 }
 
 /// What to say of a name without effect; nothing for those of the Java clients.
-fn unknown(key: &str) -> Option<String> {
+fn unknown(key: &str, own_names: &[&str]) -> Option<String> {
     let is_security = ["ssl.", "sasl."].iter().any(|prefix| key.starts_with(prefix));
     if is_security || ACCEPTED.contains(&key) {
         return None;
     }
-    match nearest(key, SERVED.iter().copied()) {
+    match nearest(key, SERVED.iter().chain(own_names).copied()) {
         Some(meant) => Some(format!("unknown key {key} (did you mean {meant}?)")),
         None => Some(format!("unknown key {key}")),
     }

@@ -83,6 +83,8 @@ pub enum Interest<'a> {
     All,
     /// These topics; they are not created by asking.
     Names(&'a [String]),
+    /// These topics; brokers with `auto.create.topics.enable` create those that are missing.
+    NamesOrCreate(&'a [String]),
     /// The topics of these ids (since 2.8).
     Ids(&'a [TopicId]),
 }
@@ -145,11 +147,12 @@ async fn ask(connection: &Connection, interest: Interest<'_>) -> Result<Metadata
     let topics = match interest {
         Interest::Brokers => Some(Vec::new()),
         Interest::All => None,
-        Interest::Names(names) => Some(names.iter().map(by_name).collect()),
+        Interest::Names(names) | Interest::NamesOrCreate(names) => Some(names.iter().map(by_name).collect()),
         Interest::Ids(ids) => Some(ids.iter().map(by_id).collect()),
     };
     // Version 3 and older create topics by asking for them, whatever is said.
-    let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(version < 4);
+    let creates = version < 4 || matches!(interest, Interest::NamesOrCreate(_));
+    let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(creates);
     connection.call(version, &request).await
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ClientConfig;
@@ -201,17 +202,26 @@ impl Connection {
     /// The connection's fault, also after `request.timeout.ms` without an answer, which closes it: what is stuck
     /// in front of one request is so for all.
     pub async fn call<R: Request>(&self, version: i16, body: &R) -> Result<R::Response, ClientError> {
-        let after = self.inner.options.request_timeout;
-        let frame = match timeout(after, self.exchange(version, body)).await {
-            Ok(answered) => answered?,
-            Err(_) => {
-                let api = ApiKey::try_from(R::KEY).unwrap_or(ApiKey::ApiVersions);
-                let fault = ConnectionFault::RequestTimeout { api, after };
-                self.inner.flight.fail(fault.clone());
-                return Err(self.inner.failed(fault).into());
-            }
-        };
-        Ok(decode_response::<R>(version, frame)?)
+        let deadline = Instant::now() + self.inner.options.request_timeout;
+        match timeout_at(deadline, self.submit(version, body)).await {
+            Ok(submitted) => submitted?.wait().await,
+            Err(_) => Err(self.time_out::<R>()),
+        }
+    }
+
+    /// Sends a request and hands out its answer to wait for: what is submitted one after the other is written in
+    /// that order.
+    ///
+    /// # Errors
+    /// The connection's fault, if it is known already.
+    pub async fn submit<R: Request>(&self, version: i16, body: &R) -> Result<Answer<R>, ClientError> {
+        let inner = &self.inner;
+        let deadline = Instant::now() + inner.options.request_timeout;
+        let correlation_id = inner.next_id();
+        let frame = encode_request(version, correlation_id, Some(&inner.options.client_id), body)?;
+        let (answer, answered) = oneshot::channel();
+        inner.enqueue(Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) }).await?;
+        Ok(Answer { connection: self.clone(), version, deadline, answered, request: PhantomData })
     }
 
     /// Sends a request that the broker does not answer (Produce with `acks=0`).
@@ -228,13 +238,36 @@ impl Connection {
         self.inner.flight.fail(ConnectionFault::Closed);
     }
 
-    async fn exchange<R: Request>(&self, version: i16, body: &R) -> Result<Bytes, ClientError> {
-        let inner = &self.inner;
-        let correlation_id = inner.next_id();
-        let frame = encode_request(version, correlation_id, Some(&inner.options.client_id), body)?;
-        let (answer, answered) = oneshot::channel();
-        inner.enqueue(Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) }).await?;
-        answered.await.map_err(|_| inner.ended().into())
+    /// Closes the connection because a request was not answered in time, and says so.
+    fn time_out<R: Request>(&self) -> ClientError {
+        let api = ApiKey::try_from(R::KEY).unwrap_or(ApiKey::ApiVersions);
+        let fault = ConnectionFault::RequestTimeout { api, after: self.inner.options.request_timeout };
+        self.inner.flight.fail(fault.clone());
+        self.inner.failed(fault).into()
+    }
+}
+
+/// The answer to a request that was sent, still to come.
+#[derive(Debug)]
+pub struct Answer<R> {
+    connection: Connection,
+    version: i16,
+    deadline: Instant,
+    answered: oneshot::Receiver<Bytes>,
+    request: PhantomData<fn() -> R>,
+}
+
+impl<R: Request> Answer<R> {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub async fn wait(self) -> Result<R::Response, ClientError> {
+        match timeout_at(self.deadline, self.answered).await {
+            Ok(Ok(frame)) => Ok(decode_response::<R>(self.version, frame)?),
+            Ok(Err(_)) => Err(self.connection.inner.ended().into()),
+            Err(_) => Err(self.connection.time_out::<R>()),
+        }
     }
 }
 

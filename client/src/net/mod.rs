@@ -8,5 +8,5 @@
 mod connection;
 mod pool;
 
-pub use connection::{Connection, ConnectionOptions};
+pub use connection::{Answer, Connection, ConnectionOptions};
 pub use pool::Pool;

@@ -62,6 +62,14 @@ impl Pool {
         }
     }
 
+    /// Takes over where one broker is: leader hints (KIP-951) name brokers that the metadata may not have yet.
+    pub fn set_broker(&self, id: i32, address: &HostPort) {
+        let mut nodes = self.nodes();
+        if nodes.get(&id).is_none_or(|node| node.address != *address) {
+            nodes.insert(id, Arc::new(Node { address: address.clone(), slot: Slot::default() }));
+        }
+    }
+
     /// A connection to whichever broker: an open one, else by the bootstrap list, else to any broker known.
     ///
     /// # Errors
