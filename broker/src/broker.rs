@@ -13,6 +13,7 @@ use rkafka_log::dirs::LogDirs;
 
 use crate::clock::Clock;
 use crate::coordinator::GroupCoordinators;
+use crate::metadata::Lease;
 use crate::metadata_store::{ControllerCall, MetadataStore, call};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
@@ -29,6 +30,8 @@ pub struct Broker {
     pub config: Arc<ArcSwap<BrokerConfig>>,
     /// The cluster's metadata.
     pub metadata: Arc<dyn MetadataStore>,
+    /// Whether this broker may acknowledge as a leader: not once its session may be over.
+    pub lease: Arc<Lease>,
     /// Partitions with a replica here.
     pub partitions: Arc<PartitionTable>,
     /// `log.dirs`.

@@ -16,10 +16,11 @@ use rkafka_core::controller::{
 };
 use rkafka_core::ids::BrokerId;
 use rkafka_core::image::Image;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 /// AllocateProducerIds: a block of producer ids for this broker (KIP-730).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocateProducerIds {
     /// The broker.
     pub broker: BrokerId,
@@ -28,14 +29,14 @@ pub struct AllocateProducerIds {
 }
 
 /// UnregisterBroker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnregisterBroker {
     /// The broker to forget.
     pub broker: BrokerId,
 }
 
 /// UpdateFeatures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateFeatures {
     /// All of them or none.
     pub updates: Vec<FeatureUpdate>,
@@ -55,13 +56,13 @@ pub trait ControllerCall: Into<ControllerRequest> {
 macro_rules! controller_calls {
     ($($name:ident => $reply:ty, $doc:literal;)*) => {
         /// What the controller can be asked for.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub enum ControllerRequest {
             $(#[doc = $doc] $name($name),)*
         }
 
         /// The reply to the request of the same name.
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub enum ControllerReply {
             $(#[doc = $doc] $name($reply),)*
         }
@@ -105,7 +106,7 @@ controller_calls! {
 pub type PendingReply = Pin<Box<dyn Future<Output = Result<ControllerReply, ControllerError>> + Send>>;
 
 /// One voter or observer of the quorum, as DescribeQuorum shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuorumReplica {
     /// The node.
     pub id: i32,
@@ -118,7 +119,7 @@ pub struct QuorumReplica {
 }
 
 /// The state of the quorum, as DescribeQuorum shows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuorumStatus {
     /// The active controller.
     pub leader: Option<i32>,

@@ -5,10 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The id of a broker (`broker.id` / `node.id`): 0 or above for real brokers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BrokerId(pub i32);
 
 impl fmt::Display for BrokerId {
@@ -20,11 +21,11 @@ impl fmt::Display for BrokerId {
 /// The id of a topic (KIP-516): a topic created again under an old name has another one.
 ///
 /// Shown as Kafka's `Uuid`: 22 characters of url-safe base64 without padding.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TopicId(pub [u8; 16]);
 
 /// One partition of one topic, by the topic's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PartitionId {
     /// The topic's id.
     pub topic: TopicId,

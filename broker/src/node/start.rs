@@ -29,7 +29,7 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::controller::ControllerStore;
 use crate::coordinator::GroupCoordinators;
-use crate::metadata::{Reconciler, adopt_logs};
+use crate::metadata::{Lease, Reconciler, adopt_logs};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::{self, Quorum, QuorumError};
@@ -115,6 +115,8 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         clock,
         config,
         metadata,
+        // Alone in its cluster: nobody else could lead.
+        lease: Arc::new(Lease::unlimited()),
         partitions,
         log_dirs: log_dirs.clone(),
         fetch_sessions: sessions.into(),

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use crate::ids::BrokerId;
 use crate::image::{BrokerChange, BrokerRegistration, MetadataRecord};
+use serde::{Deserialize, Serialize};
 
 use super::elections::{with_broker, without_broker};
 use super::{ControllerError, ErrorKind, Outcome, View};
 
 /// BrokerRegistration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterBroker {
     /// The cluster the broker believes to be in.
     pub cluster_id: String,
@@ -23,7 +24,7 @@ pub struct RegisterBroker {
 }
 
 /// BrokerHeartbeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Who.
     pub broker: BrokerId,
@@ -38,7 +39,7 @@ pub struct Heartbeat {
 }
 
 /// The reply to a [`Heartbeat`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatReply {
     /// Its image is recent enough to be unfenced.
     pub caught_up: bool,

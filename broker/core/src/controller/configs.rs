@@ -10,6 +10,7 @@ use rkafka_config::{
     BrokerConfig, ConfigEntry, Default as KeyDefault, DynamicLayer, GroupConfig, InvalidConfig, KeyType,
     Scope, TopicConfig,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::ids::BrokerId;
 use crate::image::{ConfigResource, ConfigValues, Delta, Image, MetadataRecord, ResourceKind};
@@ -26,7 +27,7 @@ pub(super) const MIN_ISR: &str = "min.insync.replicas";
 const VALUE_BYTES_MAX: usize = i16::MAX as usize;
 
 /// AlterConfigs and IncrementalAlterConfigs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterConfigs {
     /// The broker the client sent it to: only that one's own configuration may be altered through it.
     pub received_by: BrokerId,
@@ -37,7 +38,7 @@ pub struct AlterConfigs {
 }
 
 /// What shall become of one resource's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterResource {
     /// The resource.
     pub resource: ConfigResource,
@@ -46,7 +47,7 @@ pub struct AlterResource {
 }
 
 /// A change of one resource's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConfigChange {
     /// AlterConfigs: these values and no others.
     Replace(Vec<(String, Option<String>)>),
@@ -55,7 +56,7 @@ pub enum ConfigChange {
 }
 
 /// One step of an incremental change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigOperation {
     /// The key.
     pub key: String,
@@ -66,7 +67,7 @@ pub struct ConfigOperation {
 }
 
 /// What IncrementalAlterConfigs can do with a key; the numbers are the protocol's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpType {
     /// Give it this value.
     Set = 0,
@@ -79,7 +80,7 @@ pub enum OpType {
 }
 
 /// The answer for one resource of [`AlterConfigs`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterConfigsResult {
     /// The resource.
     pub resource: ConfigResource,

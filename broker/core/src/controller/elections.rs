@@ -6,6 +6,7 @@
 
 use crate::ids::{BrokerId, PartitionId};
 use crate::image::{BrokerList, Image, MetadataRecord, Partition, PartitionChange, Topic};
+use serde::{Deserialize, Serialize};
 
 use super::{ControllerError, ErrorKind, Outcome, View};
 
@@ -283,7 +284,7 @@ pub(super) fn record(id: PartitionId, change: PartitionChange) -> MetadataRecord
 }
 
 /// ElectLeaders.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElectLeaders {
     /// Which kind.
     pub kind: ElectionKind,
@@ -292,7 +293,7 @@ pub struct ElectLeaders {
 }
 
 /// What ElectLeaders can ask for; the numbers are the protocol's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ElectionKind {
     /// The preferred leader shall lead.
     Preferred = 0,
@@ -301,7 +302,7 @@ pub enum ElectionKind {
 }
 
 /// The answer for one partition of [`ElectLeaders`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElectionResult {
     /// The topic's name.
     pub topic: String,

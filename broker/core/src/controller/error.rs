@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Why something was refused. One kind is one error code of the protocol; the broker does the mapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// No topic of that name, or no such partition (3).
     UnknownTopicOrPartition,
@@ -114,7 +115,7 @@ impl ErrorKind {
 }
 
 /// A refusal: the kind decides the code on the wire, the message is what the user reads.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct ControllerError {
     /// What kind of refusal it is.

@@ -1,6 +1,7 @@
 //! Feature levels of the cluster (UpdateFeatures, KIP-584).
 
 use crate::image::{ConfigResource, MetadataRecord, ResourceKind};
+use serde::{Deserialize, Serialize};
 
 use super::configs::MIN_ISR;
 use super::elections::ELIGIBLE_LEADER_REPLICAS;
@@ -18,7 +19,7 @@ pub struct SupportedFeature {
 }
 
 /// One feature to be set to a level.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureUpdate {
     /// The feature.
     pub name: String,
@@ -29,7 +30,7 @@ pub struct FeatureUpdate {
 }
 
 /// Which way a feature's level may go; the numbers are the protocol's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UpdateKind {
     /// Up.
     Upgrade = 1,

@@ -53,7 +53,7 @@ pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock, allocate_producer_ids
 pub use rkafka_config::ConfigEntry;
 pub use topics::{
     Assignment, CreateTopicResult, CreateTopics, CreatedTopic, DeleteTopicResult, DeleteTopics, Draws,
-    NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef, create_topics, delete_topics,
+    NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef, create_topics, delete_topics, fill_configs,
 };
 
 use rkafka_config::{BrokerConfig, keys};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::{BrokerId, PartitionId};
 use crate::image::{BrokerList, MetadataRecord, Partition, Topic};
+use serde::{Deserialize, Serialize};
 
 use super::brokers::check_epoch;
 use super::elections::{Electable, PartitionUpdate, record};
@@ -12,7 +13,7 @@ use super::topics::{PARTITIONS_PER_REQUEST_MAX, too_many_partitions};
 use super::{ControllerError, ErrorKind, Outcome, View};
 
 /// CreatePartitions: each topic stands or falls on its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatePartitions {
     /// The topics.
     pub topics: Vec<NewPartitions>,
@@ -21,7 +22,7 @@ pub struct CreatePartitions {
 }
 
 /// How many partitions a topic shall have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewPartitions {
     /// The topic's name.
     pub topic: String,
@@ -32,7 +33,7 @@ pub struct NewPartitions {
 }
 
 /// The answer for one topic of [`CreatePartitions`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatePartitionsResult {
     /// The topic's name.
     pub topic: String,
@@ -221,7 +222,7 @@ fn live(view: &View<'_>, replicas: &[BrokerId]) -> BrokerList {
 }
 
 /// AlterPartition: what a leader says about the ISRs of its partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterPartition {
     /// The leader.
     pub broker: BrokerId,
@@ -232,7 +233,7 @@ pub struct AlterPartition {
 }
 
 /// The ISR one partition shall have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewIsr {
     /// The partition.
     pub partition: PartitionId,
@@ -248,7 +249,7 @@ pub struct NewIsr {
 }
 
 /// The answer for one partition of [`AlterPartition`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterPartitionResult {
     /// The partition.
     pub partition: PartitionId,

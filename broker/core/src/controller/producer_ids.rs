@@ -3,6 +3,7 @@
 
 use crate::ids::BrokerId;
 use crate::image::MetadataRecord;
+use serde::{Deserialize, Serialize};
 
 use super::brokers::check_epoch;
 use super::{ControllerError, ErrorKind, Outcome, View};
@@ -11,7 +12,7 @@ use super::{ControllerError, ErrorKind, Outcome, View};
 pub const PRODUCER_ID_BLOCK: i64 = 1000;
 
 /// The ids from `first`, [`PRODUCER_ID_BLOCK`] of them: no other broker will ever get them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProducerIdBlock {
     /// The first id of the block.
     pub first: i64,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rkafka_config::ConfigEntry;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{BrokerId, TopicId};
 use crate::image::{ConfigResource, ConfigValues, Delta, Image, MetadataRecord, Partition};
@@ -16,7 +17,7 @@ use super::{ControllerError, ErrorKind, Outcome, View};
 pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
 
 /// CreateTopics: each topic stands or falls on its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateTopics {
     /// The topics, in the order of the request.
     pub topics: Vec<NewTopic>,
@@ -25,7 +26,7 @@ pub struct CreateTopics {
 }
 
 /// One topic to be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTopic {
     /// The name.
     pub name: String,
@@ -40,7 +41,7 @@ pub struct NewTopic {
 }
 
 /// A manual assignment of one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The partition.
     pub partition: i32,
@@ -49,7 +50,7 @@ pub struct Assignment {
 }
 
 /// The answer for one topic of [`CreateTopics`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateTopicResult {
     /// The name, as asked.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct CreateTopicResult {
 }
 
 /// A topic that was created.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreatedTopic {
     /// Its id.
     pub id: TopicId,
@@ -66,7 +67,9 @@ pub struct CreatedTopic {
     pub partitions: i32,
     /// How many replicas each has.
     pub replication_factor: i16,
-    /// Its effective configuration, by key.
+    /// Its effective configuration, by key. Not sent between nodes: the one that asked fills it in
+    /// ([`fill_configs`]).
+    #[serde(skip)]
     pub configs: Vec<ConfigEntry>,
 }
 
@@ -115,6 +118,16 @@ pub fn create_topics(
         records.clear();
     }
     Outcome { records, reply }
+}
+
+/// Fills in what another node's answer to `request` leaves out: the effective settings of the topics.
+pub fn fill_configs(view: &View<'_>, request: &CreateTopics, answer: &mut [CreateTopicResult]) {
+    for result in answer {
+        let Ok(created) = &mut result.result else { continue };
+        let topic = request.topics.iter().find(|topic| topic.name == result.name);
+        let configs = topic.and_then(|topic| new_configs(view, topic).ok());
+        created.configs = configs.map(|configs| describe_topic(view, &configs)).unwrap_or_default();
+    }
 }
 
 fn replay(delta: &mut Delta, records: &[MetadataRecord]) -> Result<(), ControllerError> {
@@ -274,14 +287,14 @@ fn counted_partitions(
 }
 
 /// DeleteTopics.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteTopics {
     /// Which topics.
     pub topics: Vec<TopicRef>,
 }
 
 /// A topic, by name or by id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TopicRef {
     /// By name.
     Name(String),
@@ -290,7 +303,7 @@ pub enum TopicRef {
 }
 
 /// The answer for one topic of [`DeleteTopics`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteTopicResult {
     /// The name; unknown if an id was given that no topic has.
     pub name: Option<String>,

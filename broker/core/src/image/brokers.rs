@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::BrokerId;
 
 /// How a listener is protected; the numbers are Kafka's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SecurityProtocol {
     /// No TLS, no authentication.
     Plaintext = 0,
@@ -20,7 +21,7 @@ pub enum SecurityProtocol {
 }
 
 /// One advertised listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The listener's name, as `PLAINTEXT`.
     pub listener: Arc<str>,
@@ -33,7 +34,7 @@ pub struct Endpoint {
 }
 
 /// What a broker said when it registered, and what the controller thinks of it since.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerRegistration {
     /// The broker's id.
     pub id: BrokerId,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::ids::{BrokerId, TopicId};
@@ -14,7 +15,7 @@ use crate::ids::{BrokerId, TopicId};
 pub type BrokerList = SmallVec<[BrokerId; 4]>;
 
 /// What the cluster has agreed on about one partition.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partition {
     /// The assignment; the first is the preferred leader.
     pub replicas: BrokerList,
@@ -33,7 +34,7 @@ pub struct Partition {
 }
 
 /// Lists that are empty but for reassignments (KIP-455) and eligible leader replicas (KIP-966).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Uncommon {
     adding: BrokerList,
     removing: BrokerList,
