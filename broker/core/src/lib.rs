@@ -16,6 +16,9 @@
 //!
 //! **Architecture invariant:** nothing here reads a clock, a file, a socket or entropy, or starts a thread.
 
+#[macro_use]
+mod mutants;
+
 pub mod adopt;
 pub mod controller;
 pub mod coordinator;

@@ -169,7 +169,8 @@ impl<'a> PartitionUpdate<'a> {
         }
         let mut eligible = BrokerList::new();
         for broker in self.partition.elr().iter().chain(&self.partition.isr) {
-            let out = !self.isr.contains(broker) && self.unclean_shutdown != Some(*broker);
+            let unclean = self.unclean_shutdown == Some(*broker);
+            let out = !self.isr.contains(broker) && !mutant!("trust-unclean-replica", unclean, false);
             if out && !eligible.contains(broker) && self.replicas.contains(broker) {
                 eligible.push(*broker);
             }

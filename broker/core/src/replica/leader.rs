@@ -15,6 +15,8 @@ use thiserror::Error;
 use crate::ids::BrokerId;
 use crate::image::{BrokerList, Brokers, Partition};
 
+use super::divergence::Comparison;
+
 /// What a step wants done outside, after the partition's lock is released.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
@@ -41,9 +43,9 @@ pub struct IsrProposal {
 pub enum ProposalAnswer {
     /// It is so, or already was; this is the partition now.
     Committed(Partition),
-    /// It was not done and won't be: a member may not be in the ISR. Because the leader goes back to the committed
-    /// ISR at once, no earlier copy of the proposal may be under way: the controller must take the requests of
-    /// one broker in the order in which they were sent, and drop one that a later one has overtaken.
+    /// It was not done: a member may not be in the ISR. If the proposal was sent more than once, an earlier copy
+    /// may still be under way and be done later; the leader then asks for the committed ISR again, which makes
+    /// every earlier copy stale, before it believes this.
     Ineligible,
     /// The leader knows less than the controller; the next image will tell (or end its leadership).
     Stale,
@@ -178,7 +180,9 @@ impl Follower {
     /// Live, and fetching under its present registration.
     fn may_join(&self) -> bool {
         match (self.broker_epoch, self.active_epoch) {
-            (Some(fetched), Some(active)) => fetched == -1 || fetched == active,
+            (Some(fetched), Some(active)) => {
+                fetched == -1 || mutant!("skip-broker-epoch", fetched == active, true)
+            }
             _ => false,
         }
     }
@@ -189,8 +193,9 @@ impl Follower {
 enum IsrState {
     /// Nothing is under way.
     Committed,
-    /// One replica shall join.
-    PendingExpand { joining: BrokerId, proposal: IsrProposal },
+    /// One replica shall join. `resent`: more than one copy of the proposal is about. `withdrawing`: the proposal is
+    /// the committed ISR; what was proposed before it counts until the controller has taken it.
+    PendingExpand { joining: BrokerId, proposal: IsrProposal, resent: bool, withdrawing: bool },
     /// Replicas shall leave.
     PendingShrink { proposal: IsrProposal },
 }
@@ -313,6 +318,37 @@ impl LeaderState {
         if in_sync < min_isr { Err(NotEnoughReplicas { in_sync, min_isr }) } else { Ok(()) }
     }
 
+    /// Up to which offset the high watermark must be before a produce with acks=-1 is acknowledged; `None` if it is
+    /// there. A repeated batch waits for its first copy as that did (Redpanda #3039).
+    #[must_use]
+    pub fn awaits(&self, last_offset: i64, duplicate: bool) -> Option<i64> {
+        let required = last_offset.saturating_add(1);
+        let done = mutant!("acknowledge-duplicates-at-once", false, duplicate);
+        debug_assert!(!duplicate || last_offset < self.log_end_offset, "the first copy is in the log");
+        (required > self.high_watermark && !done).then_some(required)
+    }
+
+    /// The replica that consumers in `rack` should read from (KIP-392): the leader if it is there, otherwise the most
+    /// caught-up in-sync follower of that rack that has `offset`. `None` if there is none.
+    #[must_use]
+    pub fn preferred_read_replica(&self, rack: &str, offset: i64, brokers: &Brokers) -> Option<BrokerId> {
+        let is_near = |id: BrokerId| {
+            let broker = brokers.get(id).filter(|broker| broker.is_active());
+            broker.is_some_and(|broker| broker.rack.as_deref() == Some(rack))
+        };
+        if is_near(self.local) {
+            return Some(self.local);
+        }
+        let holds = |follower: &&Follower| {
+            let end = follower.log_end_offset.unwrap_or(-1);
+            self.isr.contains(&follower.id)
+                && is_near(follower.id)
+                && (follower.log_start_offset..=end).contains(&offset)
+        };
+        let nearest = self.followers.iter().filter(holds);
+        nearest.max_by_key(|follower| (follower.log_end_offset, std::cmp::Reverse(follower.id))).map(|f| f.id)
+    }
+
     /// The least log start offset over live replicas: records below it are gone everywhere (DeleteRecords).
     #[must_use]
     pub fn low_watermark(&self) -> i64 {
@@ -339,14 +375,25 @@ impl LeaderState {
         self.effects(now_ms, None)
     }
 
-    /// A follower fetched, at a position that agrees with this log.
-    pub fn on_follower_fetch(
+    /// A follower fetched; `comparison` is what its position is to this log. Only one that agrees is counted.
+    ///
+    /// # Errors
+    /// The fetch does not count and must not be answered with records.
+    pub fn on_fetch(
         &mut self,
         fetch: &FollowerFetch,
+        comparison: &Comparison,
         now_ms: u64,
     ) -> Result<LeaderEffects, FetchRefused> {
-        let leader_end = self.log_end_offset;
-        let follower = self.followers.iter_mut().find(|follower| follower.id == fetch.broker);
+        self.check_fetch(fetch)?;
+        if mutant!("count-diverging-position", *comparison != Comparison::Agrees, false) {
+            return Ok(LeaderEffects::default());
+        }
+        self.on_follower_fetch(fetch, now_ms)
+    }
+
+    fn check_fetch(&self, fetch: &FollowerFetch) -> Result<(), FetchRefused> {
+        let follower = self.followers.iter().find(|follower| follower.id == fetch.broker);
         let follower = follower.ok_or(FetchRefused::NotReplica(fetch.broker))?;
         if let Some(registered) = follower.active_epoch
             && fetch.broker_epoch != -1
@@ -355,6 +402,23 @@ impl LeaderState {
             let (broker, epoch) = (fetch.broker, fetch.broker_epoch);
             return Err(FetchRefused::StaleBrokerEpoch { broker, epoch, registered });
         }
+        Ok(())
+    }
+
+    /// A follower fetched, at a position that agrees with this log.
+    ///
+    /// # Errors
+    /// As [`on_fetch`](Self::on_fetch).
+    pub fn on_follower_fetch(
+        &mut self,
+        fetch: &FollowerFetch,
+        now_ms: u64,
+    ) -> Result<LeaderEffects, FetchRefused> {
+        self.check_fetch(fetch)?;
+        let leader_end = self.log_end_offset;
+        let follower = self.followers.iter_mut().find(|follower| follower.id == fetch.broker);
+        let follower = follower.ok_or(FetchRefused::NotReplica(fetch.broker))?;
+        let fetch_offset = fetch.offset.min(leader_end);
         if fetch.offset >= leader_end {
             follower.caught_up_ms = Some(now_ms);
         } else if fetch.offset >= follower.leader_end_at_last_fetch {
@@ -362,7 +426,7 @@ impl LeaderState {
             // this rule a follower of a busy partition would never count as caught up.
             follower.caught_up_ms = follower.caught_up_ms.max(Some(follower.last_fetch_ms));
         }
-        follower.log_end_offset = Some(fetch.offset);
+        follower.log_end_offset = Some(fetch_offset);
         follower.log_start_offset = fetch.log_start_offset;
         follower.broker_epoch = Some(fetch.broker_epoch);
         follower.last_fetch_ms = now_ms;
@@ -412,14 +476,38 @@ impl LeaderState {
                 self.adopt(partition, now_ms);
                 self.effects(now_ms, None)
             }
-            ProposalAnswer::Ineligible => {
-                self.isr_state = IsrState::Committed;
-                self.effects(now_ms, None)
-            }
+            ProposalAnswer::Ineligible => self.on_ineligible(now_ms),
             // The pending state is kept: for all this leader knows the change was made.
             ProposalAnswer::Stale => LeaderEffects::default(),
             ProposalAnswer::Unknown => {
+                if let IsrState::PendingExpand { resent, .. } = &mut self.isr_state {
+                    *resent = true;
+                }
                 LeaderEffects { proposal: Some(proposal.clone()), ..LeaderEffects::default() }
+            }
+        }
+    }
+
+    /// The replica may not join. A shrink that may still come true only leaves the high watermark too strict; an
+    /// expansion that may must first be made impossible.
+    fn on_ineligible(&mut self, now_ms: u64) -> LeaderEffects {
+        match &self.isr_state {
+            // A member was fenced meanwhile: the image that says so ends the pending state.
+            IsrState::PendingExpand { withdrawing: true, .. } => LeaderEffects::default(),
+            IsrState::PendingExpand { joining, resent: true, .. } => {
+                let joining = *joining;
+                let proposal = self.proposal(&self.isr);
+                self.isr_state = IsrState::PendingExpand {
+                    joining,
+                    proposal: proposal.clone(),
+                    resent: false,
+                    withdrawing: true,
+                };
+                LeaderEffects { proposal: Some(proposal), ..LeaderEffects::default() }
+            }
+            _ => {
+                self.isr_state = IsrState::Committed;
+                self.effects(now_ms, None)
             }
         }
     }
@@ -446,8 +534,9 @@ impl LeaderState {
     }
 
     fn is_as_asked(&self, partition: &Partition) -> bool {
-        let (IsrState::PendingExpand { proposal, .. } | IsrState::PendingShrink { proposal }) =
-            &self.isr_state
+        // A withdrawal is confirmed by a newer epoch only.
+        let (IsrState::PendingExpand { proposal, withdrawing: false, .. }
+        | IsrState::PendingShrink { proposal }) = &self.isr_state
         else {
             return false;
         };
@@ -508,7 +597,12 @@ impl LeaderState {
         let mut isr = self.isr.clone();
         isr.push(joining);
         let proposal = self.proposal(&isr);
-        self.isr_state = IsrState::PendingExpand { joining, proposal: proposal.clone() };
+        self.isr_state = IsrState::PendingExpand {
+            joining,
+            proposal: proposal.clone(),
+            resent: false,
+            withdrawing: false,
+        };
         Some(proposal)
     }
 
@@ -530,7 +624,17 @@ impl LeaderState {
     /// Whether a follower counts for the high watermark as a member (KIP-497: the maximal ISR).
     fn in_maximal_isr(&self, id: BrokerId) -> bool {
         let joins = matches!(&self.isr_state, IsrState::PendingExpand { joining, .. } if *joining == id);
-        joins || self.isr.contains(&id)
+        let is_member = self.isr.contains(&id);
+        joins
+            || mutant!(
+                "shrink-before-commit",
+                is_member,
+                match &self.isr_state {
+                    IsrState::PendingShrink { proposal } =>
+                        proposal.isr.iter().any(|(member, _)| *member == id),
+                    _ => is_member,
+                }
+            )
     }
 
     fn maximal_isr_len(&self) -> usize {

@@ -825,3 +825,76 @@ fn answer(world: &mut World, kind: u8) -> LeaderEffects {
     }
     world.leader.on_answer(&proposal, &answer, world.now_ms)
 }
+
+#[test]
+fn an_expansion_of_which_copies_are_about_is_withdrawn_before_it_is_forgotten() {
+    check(
+        "lead replicas=1,2,3 isr=1,2 end=5
+         fetch 2 5
+         fetch 3 5
+         answer unknown
+         append 1
+         fetch 2 6
+         answer ineligible
+         answer ineligible
+         image isr=1,2",
+        &expect![[r#"
+            > lead replicas=1,2,3 isr=1,2 end=5
+            > fetch 2 5
+              high watermark 5
+            > fetch 3 5
+              propose isr 1@10 2@20 3@30 in epoch 0.0
+            > answer unknown
+              propose isr 1@10 2@20 3@30 in epoch 0.0
+            > append 1
+            > fetch 2 6
+            > answer ineligible
+              propose isr 1@10 2@20 in epoch 0.0
+            > answer ineligible
+            > image isr=1,2
+        "#]],
+    );
+}
+
+#[test]
+fn a_diverging_position_does_not_count() {
+    use crate::replica::divergence::EpochEnd;
+    let (mut world, _) = World::new(&["replicas=1,2", "isr=1,2", "end=5"]);
+    let fetch = FollowerFetch { broker: BrokerId(2), broker_epoch: 20, offset: 5, log_start_offset: 0 };
+    let diverges = Comparison::Diverges(EpochEnd { epoch: 0, end_offset: 3 });
+    let effects = world.leader.on_fetch(&fetch, &diverges, 1_000).expect("a replica");
+    assert_eq!((effects, world.leader.high_watermark()), (LeaderEffects::default(), 0));
+    let effects = world.leader.on_fetch(&fetch, &Comparison::Agrees, 1_000).expect("a replica");
+    assert_eq!(effects.high_watermark, Some(5));
+    let stranger = FollowerFetch { broker: BrokerId(9), ..fetch };
+    assert!(world.leader.on_fetch(&stranger, &diverges, 1_000).is_err());
+}
+
+#[test]
+fn a_repeated_batch_waits_as_its_first_copy() {
+    let (world, _) = World::new(&["replicas=1,2", "isr=1,2", "end=5", "hw=3"]);
+    assert_eq!(world.leader.awaits(3, true), Some(4));
+    assert_eq!(world.leader.awaits(3, false), Some(4));
+    assert_eq!(world.leader.awaits(2, true), None);
+}
+
+#[test]
+fn consumers_are_sent_to_the_nearest_in_sync_replica() {
+    let (mut world, _) = World::new(&["replicas=1,2,3", "isr=1,2", "end=5"]);
+    for (id, rack) in [(1, "a"), (2, "b"), (3, "c")] {
+        let mut broker = world.image.brokers().get(BrokerId(id)).expect("there").as_ref().clone();
+        broker.rack = Some(rack.into());
+        let mut delta = Delta::new(&world.image);
+        delta.replay(&MetadataRecord::RegisterBroker { broker: Box::new(broker) }).expect("applies");
+        world.image = delta.finish().0;
+    }
+    for fetch in ["fetch 2 4", "fetch 3 4"] {
+        let _ = world.step(fetch).expect("a replica");
+    }
+    let nearest = |rack, offset| world.leader.preferred_read_replica(rack, offset, world.image.brokers());
+    assert_eq!(nearest("a", 4), Some(BrokerId(1)));
+    assert_eq!(nearest("b", 4), Some(BrokerId(2)));
+    assert_eq!(nearest("b", 5), None, "it does not have that offset");
+    assert_eq!(nearest("c", 4), None, "it is not in sync");
+    assert_eq!(nearest("d", 4), None);
+}
