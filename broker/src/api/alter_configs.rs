@@ -28,10 +28,10 @@ pub(super) fn handle(call: Call, request: AlterConfigsRequest) -> Stage {
                     values.map(|set| (set.name.to_string(), set.value.map(|value| value.to_string())));
                 resources.push(AlterResource { resource, change: ConfigChange::Replace(values.collect()) });
             }
-            Err(message) => answers.push(
+            Err(none) => answers.push(
                 AlterConfigsResourceResponse::default()
                     .with_error_code(rkafka_wire::ErrorCode::InvalidRequest.code())
-                    .with_error_message(Some(text(&message)))
+                    .with_error_message(Some(text(&none.message())))
                     .with_resource_type(altered.resource_type)
                     .with_resource_name(altered.resource_name),
             ),

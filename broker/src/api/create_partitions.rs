@@ -2,6 +2,7 @@
 
 use rkafka_core::controller::{CreatePartitions, CreatePartitionsResult, NewPartitions};
 use rkafka_core::ids::BrokerId;
+use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::create_partitions_response::CreatePartitionsTopicResult;
 use rkafka_wire::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use rkafka_wire::versions::Versions;
@@ -36,10 +37,12 @@ pub(super) fn handle(call: Call, request: CreatePartitionsRequest) -> Stage {
         });
         let answers = results.iter().map(|result| {
             let (code, message) = code_and_message(&result.result);
+            // Kafka has no words for a topic that is not there.
+            let is_unknown = code == ErrorCode::UnknownTopicOrPartition.code();
             CreatePartitionsTopicResult::default()
                 .with_name(topic_name(&result.topic))
                 .with_error_code(code)
-                .with_error_message(message)
+                .with_error_message(message.filter(|_| !is_unknown))
         });
         CreatePartitionsResponse::default().with_results(answers.collect())
     })

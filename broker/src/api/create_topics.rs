@@ -61,6 +61,7 @@ fn answer(result: CreateTopicResult) -> CreatableTopicResult {
     CreatableTopicResult::default()
         .with_name(topic_name(&result.name))
         .with_topic_id(uuid(created.id))
+        .with_error_message(None)
         .with_num_partitions(created.partitions)
         .with_replication_factor(created.replication_factor)
         .with_configs(Some(created.configs.iter().map(config).collect()))

@@ -1,9 +1,11 @@
 //! DeleteTopics (20), versions 1 to 6.
 //!
-//! - With `delete.topic.enable=false` error 73, before v3 42 · v5 error messages · v6 by id (KIP-516).
+//! - With `delete.topic.enable=false` error 73, before v3 42 · v5 error messages · v6 by id (KIP-516);
+//!   a name together with an id is refused.
 //! - The topic is gone for clients with the answer; its files go after `file.delete.delay.ms`.
 
 use rkafka_core::controller::{ControllerError, DeleteTopicResult, DeleteTopics, ErrorKind, TopicRef};
+use rkafka_wire::messages::delete_topics_request::DeleteTopicState;
 use rkafka_wire::messages::delete_topics_response::DeletableTopicResult;
 use rkafka_wire::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use rkafka_wire::versions::Versions;
@@ -19,14 +21,11 @@ const DELETION_DISABLED: i16 = 3;
 const BY_ID: i16 = 6;
 
 pub(super) fn handle(call: Call, request: DeleteTopicsRequest) -> Stage {
-    let topics: Vec<TopicRef> = if call.version() >= BY_ID {
-        let topics = request.topics.into_iter().map(|topic| match topic.name {
-            Some(name) => TopicRef::Name(name.to_string()),
-            None => TopicRef::Id(topic_id(topic.topic_id)),
-        });
-        topics.collect()
+    let (topics, mut contradictory) = if call.version() >= BY_ID {
+        by_name_or_id(request.topics)
     } else {
-        request.topic_names.into_iter().map(|name| TopicRef::Name(name.to_string())).collect()
+        let names = request.topic_names.into_iter();
+        (names.map(|name| TopicRef::Name(name.to_string())).collect(), Vec::new())
     };
     let (broker, version) = (call.broker.clone(), call.version());
     call.later(async move {
@@ -35,19 +34,45 @@ pub(super) fn handle(call: Call, request: DeleteTopicsRequest) -> Stage {
                 Ok(results) => results,
                 Err(error) => {
                     let error = known_to(version, error);
-                    let failed = topics.into_iter().map(|topic| match topic {
-                        TopicRef::Name(name) => {
-                            DeleteTopicResult { name: Some(name), id: None, result: Err(error.clone()) }
-                        }
-                        TopicRef::Id(id) => {
-                            DeleteTopicResult { name: None, id: Some(id), result: Err(error.clone()) }
-                        }
+                    let asked = topics.into_iter().map(|topic| match topic {
+                        TopicRef::Name(name) => (Some(name), None),
+                        TopicRef::Id(id) => (None, Some(id)),
                     });
+                    let refused = contradictory.drain(..).map(|refused| (refused.name, refused.id));
+                    let failed = asked.chain(refused);
+                    let failed =
+                        failed.map(|(name, id)| DeleteTopicResult { name, id, result: Err(error.clone()) });
                     failed.collect()
                 }
             };
-        DeleteTopicsResponse::default().with_responses(results.iter().map(answer).collect())
+        let responses = results.iter().chain(&contradictory).map(answer).collect();
+        DeleteTopicsResponse::default().with_responses(responses)
     })
+}
+
+/// What is asked for, and those that say both or neither of what names a topic.
+fn by_name_or_id(topics: Vec<DeleteTopicState>) -> (Vec<TopicRef>, Vec<DeleteTopicResult>) {
+    let (mut asked, mut contradictory) = (Vec::new(), Vec::new());
+    let refused = |name, id, message: &str| {
+        let result = Err(ControllerError::new(ErrorKind::InvalidRequest, message));
+        DeleteTopicResult { name, id, result }
+    };
+    for topic in topics {
+        let name = topic.name.map(|name| name.to_string());
+        let id = (!topic.topic_id.is_nil()).then(|| topic_id(topic.topic_id));
+        match (name, id) {
+            (Some(name), None) => asked.push(TopicRef::Name(name)),
+            (None, Some(id)) => asked.push(TopicRef::Id(id)),
+            (None, None) => {
+                contradictory.push(refused(None, None, "Neither topic name nor id were specified."));
+            }
+            (name, id) => {
+                let message = "You may not specify both topic name and topic id.";
+                contradictory.push(refused(name, id, message));
+            }
+        }
+    }
+    (asked, contradictory)
 }
 
 /// Versions that do not know that deletion can be switched off are told that the request is invalid.

@@ -4,6 +4,7 @@
 //! - A broker's settings are known to that broker alone: asked elsewhere, error 42.
 
 use rkafka_core::controller::{ConfigEntry, ControllerError, DescribeConfigs, ErrorKind, describe_configs};
+use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::describe_configs_request::DescribeConfigsResource;
 use rkafka_wire::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -11,7 +12,7 @@ use rkafka_wire::messages::describe_configs_response::{
 use rkafka_wire::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use rkafka_wire::versions::Versions;
 
-use super::config_resource::resource;
+use super::config_resource::{NoResource, resource};
 use super::{Call, code_and_message, text};
 use crate::server::Stage;
 
@@ -22,10 +23,13 @@ pub(super) fn handle(call: Call, request: DescribeConfigsRequest) -> Stage {
     let results = request.resources.iter().map(|wanted| {
         let result = describe(&call, wanted);
         let (code, message) = code_and_message(&result);
+        // Kafka says nothing, not null, of a success and of a topic that is not there.
+        let has_words = code != 0 && code != ErrorCode::UnknownTopicOrPartition.code();
+        let message = message.filter(|_| has_words).unwrap_or_default();
         let configs = result.unwrap_or_default();
         DescribeConfigsResult::default()
             .with_error_code(code)
-            .with_error_message(message)
+            .with_error_message(Some(message))
             .with_resource_type(wanted.resource_type)
             .with_resource_name(wanted.resource_name.clone())
             .with_configs(configs.iter().map(|entry| answer(entry, synonyms, documentation)).collect())
@@ -35,7 +39,10 @@ pub(super) fn handle(call: Call, request: DescribeConfigsRequest) -> Stage {
 
 fn describe(call: &Call, wanted: &DescribeConfigsResource) -> Result<Vec<ConfigEntry>, ControllerError> {
     let resource = resource(wanted.resource_type, &wanted.resource_name)
-        .map_err(|message| ControllerError::new(ErrorKind::InvalidRequest, message))?;
+        .map_err(|none| match none {
+            NoResource::Logger => ControllerError::new(ErrorKind::InvalidRequest, none.message()),
+            NoResource::Unknown(_) => ErrorKind::InvalidRequest.into(),
+        })?;
     let keys = wanted.configuration_keys.as_ref();
     let request = DescribeConfigs {
         received_by: call.broker.id,

@@ -9,18 +9,15 @@ use rkafka_wire::messages::describe_groups_response::{DescribedGroup, DescribedG
 use rkafka_wire::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use rkafka_wire::versions::Versions;
 
-use super::{Call, OPERATIONS_NOT_ASKED, group_code, text};
+use super::{Call, authorized_operations, group_code, text};
 use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(0, 6);
 
-/// All operations there are on a group, as bits: without an authorizer everything is allowed.
-const GROUP_OPERATIONS: i32 = 0b1_0000_0110_1000_1000;
-
 pub(super) fn handle(call: Call, request: DescribeGroupsRequest) -> Stage {
     let version = call.version();
     let operations =
-        if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
+        authorized_operations::asked(request.include_authorized_operations, authorized_operations::GROUP);
     let replies: Vec<_> = request
         .groups
         .into_iter()

@@ -1,6 +1,7 @@
 //! DescribeProducers (61), version 0: idempotent producers a partition remembers (KIP-664).
 
-use rkafka_core::ids::{PartitionId, TopicId};
+use rkafka_core::controller::validate_topic_name;
+use rkafka_core::ids::PartitionId;
 use rkafka_core::image::Image;
 use rkafka_log::producer::ProducerEntry;
 use rkafka_wire::messages::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
@@ -8,7 +9,7 @@ use rkafka_wire::messages::{DescribeProducersRequest, DescribeProducersResponse,
 use rkafka_wire::versions::Versions;
 use rkafka_wire::{ErrorCode, StrBytes};
 
-use super::Call;
+use super::{Call, text};
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
 use crate::partition::PartitionError;
@@ -23,9 +24,7 @@ pub(super) fn handle(call: Call, request: DescribeProducersRequest) -> Stage {
             let answer = PartitionResponse::default().with_partition_index(*index);
             match producers(&call.broker, &image, &topic.name, *index) {
                 Ok(producers) => answer.with_active_producers(producers),
-                Err(error) => answer
-                    .with_error_code(error.code())
-                    .with_error_message(Some(StrBytes::from_static_str(error.message()))),
+                Err((error, message)) => answer.with_error_code(error.code()).with_error_message(message),
             }
         });
         let partitions = partitions.collect();
@@ -34,17 +33,28 @@ pub(super) fn handle(call: Call, request: DescribeProducersRequest) -> Stage {
     call.answer(&DescribeProducersResponse::default().with_topics(topics.collect()))
 }
 
+/// The code and what Kafka says with it.
+type Refusal = (ErrorCode, Option<StrBytes>);
+
+fn told(code: ErrorCode) -> Refusal {
+    (code, Some(StrBytes::from_static_str(code.message())))
+}
+
 fn producers(
     broker: &Broker,
     image: &Image,
     topic: &str,
     index: i32,
-) -> Result<Vec<ProducerState>, ErrorCode> {
-    let topic = Broker::topic(image, topic, TopicId::ZERO).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let id = PartitionId { topic: topic.id, index };
-    let partition = broker.partitions.get(id).ok_or(ErrorCode::NotLeaderOrFollower)?;
-    let code = |error: PartitionError| error.error_code();
+) -> Result<Vec<ProducerState>, Refusal> {
+    let Some(found) = image.topics().by_name(topic) else {
+        validate_topic_name(topic).map_err(|error| (error.error_code(), Some(text(&error.message))))?;
+        return Err(told(ErrorCode::UnknownTopicOrPartition));
+    };
+    // Kafka has no words for a partition that is not there.
+    found.partition(index).ok_or((ErrorCode::UnknownTopicOrPartition, None))?;
+    let id = PartitionId { topic: found.id, index };
+    let partition = broker.partitions.get(id).ok_or_else(|| told(ErrorCode::NotLeaderOrFollower))?;
+    let code = |error: PartitionError| told(error.error_code());
     partition.leader_epoch(-1).map_err(code)?;
     let list = partition.with_log(|log| Ok::<_, PartitionError>(log.producers().iter().map(state).collect()));
     list.map_err(code)

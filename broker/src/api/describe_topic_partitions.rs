@@ -18,8 +18,7 @@ use rkafka_wire::messages::describe_topic_partitions_response::{
 use rkafka_wire::messages::{self, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use rkafka_wire::versions::Versions;
 
-use super::metadata::TOPIC_OPERATIONS;
-use super::{Call, OPERATIONS_NOT_ASKED, brokers, topic_name, uuid};
+use super::{Call, authorized_operations, brokers, topic_name, uuid};
 use crate::broker::Broker;
 use crate::server::Stage;
 
@@ -76,7 +75,7 @@ fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsR
         DescribeTopicPartitionsResponseTopic::default()
             .with_error_code(ErrorCode::InvalidRequest.code())
             .with_name(Some(topic_name(name)))
-            .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
+            .with_topic_authorized_operations(authorized_operations::NOT_ASKED)
     });
     DescribeTopicPartitionsResponse::default().with_topics(topics.collect())
 }
@@ -95,7 +94,7 @@ fn missing(name: &str) -> DescribeTopicPartitionsResponseTopic {
         .with_error_code(error.code())
         .with_name(Some(topic_name(name)))
         .with_is_internal(is_internal_topic(name))
-        .with_topic_authorized_operations(TOPIC_OPERATIONS)
+        .with_topic_authorized_operations(authorized_operations::TOPIC)
 }
 
 fn describe(
@@ -114,7 +113,7 @@ fn describe(
         .with_is_internal(is_internal_topic(&topic.name))
         .with_partitions(partitions.collect())
         // Kafka answers the operations here whether or not they were asked for.
-        .with_topic_authorized_operations(TOPIC_OPERATIONS)
+        .with_topic_authorized_operations(authorized_operations::TOPIC)
 }
 
 fn describe_partition(

@@ -33,7 +33,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{Call, encoded, text, topic_id, topic_name, uuid};
+use super::{Call, encoded, isolation, text, topic_id, topic_name, uuid};
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
 use crate::partition::{FetchPlace, FetchWait, Isolation, Partition, PartitionError, WaitingFetch};
@@ -57,14 +57,15 @@ pub(super) fn handle(call: Call, request: FetchRequest) -> Stage {
     let bytes_max = request.max_bytes.clamp(0, config.get(keys::FETCH_MAX_BYTES));
     drop(config);
     let replica_id = replica_id(&call, &request);
+    let isolation = match (replica_id, isolation(request.isolation_level)) {
+        (_, Err(error)) => return Stage::Done(refused_each(&call, request, error)),
+        (DEBUGGING_CONSUMER, _) => Isolation::LogEnd,
+        (_, Ok(isolation)) => isolation,
+    };
     let limits = Limits {
         bytes_max: u64::try_from(bytes_max).unwrap_or(0),
         bytes_min: u64::try_from(request.min_bytes).unwrap_or(0),
-        isolation: match (replica_id, request.isolation_level) {
-            (DEBUGGING_CONSUMER, _) => Isolation::LogEnd,
-            (_, 1) => Isolation::LastStable,
-            _ => Isolation::HighWatermark,
-        },
+        isolation,
         from_follower: replica_id >= 0,
     };
     let image = call.broker.image();
@@ -108,7 +109,8 @@ fn session_request(image: &Image, version: i16, replica_id: i32, request: FetchR
             let fetch = PartitionFetch {
                 fetch_offset: asked.fetch_offset,
                 max_bytes: asked.partition_max_bytes,
-                current_leader_epoch: asked.current_leader_epoch,
+                // Any negative epoch is one that was not given.
+                current_leader_epoch: asked.current_leader_epoch.max(-1),
                 last_fetched_epoch: asked.last_fetched_epoch,
                 log_start_offset: asked.log_start_offset,
             };
@@ -359,6 +361,9 @@ impl Fetch {
             },
             Outcomes::Failed(error) => {
                 let mut failed = FetchedPartition::failed(asked.partition, error);
+                // Kafka has no list where it looked into the partition, and an empty one where there is none.
+                let is_unknown = matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId);
+                failed.aborted_transactions = is_unknown.then(Vec::new);
                 let moved = matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
                 if moved && self.call.version() >= CURRENT_LEADER {
                     failed.current_leader = current_leader(image, asked);
@@ -512,6 +517,20 @@ fn refused(call: &Call, error: ErrorCode) -> Outcome {
         node_endpoints: Vec::new(),
     };
     encoded(&call.header, body.encode(&call.header))
+}
+
+/// An answer to a request that cannot be served as it stands: the whole of it fails, and each partition in
+/// versions before topic ids.
+fn refused_each(call: &Call, request: FetchRequest, error: ErrorCode) -> Outcome {
+    let by_name = request.topics.into_iter().filter(|_| call.version() < TOPIC_IDS);
+    let topics = by_name.map(|topic| FetchedTopic {
+        name: topic.topic,
+        topic_id: topic.topic_id,
+        partitions: topic.partitions.iter().map(|asked| FetchedPartition::failed(asked.partition, error)).collect(),
+    });
+    let topics: Vec<FetchedTopic<Box<dyn FileRange>>> = topics.collect();
+    let answer = FetchAnswer { throttle_time_ms: 0, error, session_id: 0, topics, node_endpoints: Vec::new() };
+    encoded(&call.header, answer.encode(&call.header))
 }
 
 fn records(slice: Option<FileSlice>) -> SmallVec<[Part<Box<dyn FileRange>>; 1]> {

@@ -1,7 +1,7 @@
 //! FindCoordinator (10), versions 0 to 6: which broker coordinates a group.
 //!
 //! - v4 asks for several keys at once (KIP-699). Key type 0 is a group; transactions (1) and share groups (2)
-//!   are not served yet and get 15 and 42.
+//!   are not served yet and get 53, which every client takes as final, and 42.
 //! - `__consumer_offsets` is created by the first request and waited for; Kafka answers 15 meanwhile.
 
 use std::sync::Arc;
@@ -20,8 +20,13 @@ use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(0, 6);
 
+/// From here on an error has a message.
+const MESSAGES: i16 = 1;
 /// From here on one request asks for several keys.
 const BATCHED: i16 = 4;
+/// What a transactional producer is told.
+const NO_TRANSACTIONS: &str =
+    "Transactions are not served by this broker: use a producer without transactional.id.";
 const KEY_TYPE_GROUP: i8 = 0;
 const KEY_TYPE_TRANSACTION: i8 = 1;
 
@@ -53,17 +58,24 @@ fn body(
     let only = found.pop().unwrap_or_default();
     FindCoordinatorResponse::default()
         .with_error_code(only.error_code)
-        .with_error_message(only.error_message)
+        .with_error_message(if only.error_code == 0 { no_error(version) } else { only.error_message })
         .with_node_id(only.node_id)
         .with_host(only.host)
         .with_port(only.port)
 }
 
+/// What Kafka says where nothing failed: the name of its error 0.
+fn no_error(version: i16) -> Option<StrBytes> {
+    (version >= MESSAGES).then(|| StrBytes::from_static_str("NONE"))
+}
+
 fn find(image: &Image, listener: &str, key_type: i8, key: StrBytes) -> Coordinator {
     let endpoint = match key_type {
-        KEY_TYPE_GROUP => coordinator(image, listener, &key),
-        KEY_TYPE_TRANSACTION => Err(ErrorCode::CoordinatorNotAvailable),
-        _ => Err(ErrorCode::InvalidRequest),
+        KEY_TYPE_GROUP => {
+            coordinator(image, listener, &key).map_err(|error| (error, error.message()))
+        }
+        KEY_TYPE_TRANSACTION => Err((ErrorCode::TransactionalIdAuthorizationFailed, NO_TRANSACTIONS)),
+        _ => Err((ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message())),
     };
     match endpoint {
         Ok((node_id, host, port)) => Coordinator::default()
@@ -71,12 +83,12 @@ fn find(image: &Image, listener: &str, key_type: i8, key: StrBytes) -> Coordinat
             .with_node_id(BrokerId(node_id))
             .with_host(host)
             .with_port(port),
-        Err(error) => Coordinator::default()
+        Err((error, message)) => Coordinator::default()
             .with_key(key)
             .with_node_id(BrokerId(-1))
             .with_port(-1)
             .with_error_code(error.code())
-            .with_error_message(Some(StrBytes::from_static_str(error.message()))),
+            .with_error_message(Some(StrBytes::from_static_str(message))),
     }
 }
 

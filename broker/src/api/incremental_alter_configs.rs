@@ -8,7 +8,7 @@ use rkafka_wire::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConf
 use rkafka_wire::versions::Versions;
 
 use super::alter_configs::TIMEOUT_MS;
-use super::config_resource::{number, resource};
+use super::config_resource::{NoResource, number, resource};
 use super::{Call, code_and_message, controlled, text};
 use crate::errors::ToErrorCode;
 use crate::server::Stage;
@@ -56,7 +56,8 @@ pub(super) fn handle(call: Call, request: IncrementalAlterConfigsRequest) -> Sta
 }
 
 fn alter_resource(altered: &AlterConfigsResource) -> Result<AlterResource, String> {
-    let resource = resource(altered.resource_type, &altered.resource_name)?;
+    let resource =
+        resource(altered.resource_type, &altered.resource_name).map_err(NoResource::message)?;
     let operations = altered.configs.iter().map(|config| {
         let op = match config.config_operation {
             0 => OpType::Set,

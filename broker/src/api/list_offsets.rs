@@ -19,7 +19,7 @@ use rkafka_wire::messages::list_offsets_response::{ListOffsetsPartitionResponse,
 use rkafka_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use rkafka_wire::versions::Versions;
 
-use super::Call;
+use super::{Call, isolation};
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
 use crate::partition::{Isolation, PartitionError};
@@ -57,8 +57,7 @@ fn look_up(
     version: i16,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
-    let isolation =
-        if request.isolation_level == 1 { Isolation::LastStable } else { Isolation::HighWatermark };
+    let isolation = isolation(request.isolation_level);
     let mut seen = HashSet::new();
     let mut twice = HashSet::new();
     for topic in &request.topics {
@@ -68,8 +67,13 @@ fn look_up(
             }
         }
     }
+    let mut refused = HashSet::new();
     let topics = request.topics.into_iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|asked| {
+        let answered_once = topic.partitions.iter().filter(|asked| {
+            let key = (topic.name.clone(), asked.partition_index);
+            !twice.contains(&key) || refused.insert(key)
+        });
+        let partitions = answered_once.map(|asked| {
             let answer = ListOffsetsPartitionResponse::default()
                 .with_partition_index(asked.partition_index)
                 .with_timestamp(-1)
@@ -78,7 +82,9 @@ fn look_up(
             if twice.contains(&(topic.name.clone(), asked.partition_index)) {
                 return answer.with_error_code(ErrorCode::InvalidRequest.code());
             }
-            match offset(broker, image, version, isolation, &topic.name, asked) {
+            let found = isolation
+                .and_then(|isolation| offset(broker, image, version, isolation, &topic.name, asked));
+            match found {
                 Ok(Found { offset, timestamp, leader_epoch }) => {
                     let leader_epoch = if version >= LEADER_EPOCHS { leader_epoch } else { -1 };
                     answer.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(leader_epoch)

@@ -23,7 +23,8 @@ pub(super) fn handle(call: Call, request: ListPartitionReassignmentsRequest) -> 
             })
             .collect(),
     };
-    call.answer(&ListPartitionReassignmentsResponse::default().with_topics(topics))
+    let answer = ListPartitionReassignmentsResponse::default();
+    call.answer(&answer.with_error_message(None).with_topics(topics))
 }
 
 fn ongoing(topic: &Topic, wanted: Option<&[i32]>) -> Option<OngoingTopicReassignment> {

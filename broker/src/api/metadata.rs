@@ -22,7 +22,7 @@ use rkafka_wire::messages::metadata_response::{
 use rkafka_wire::messages::{self, MetadataRequest, MetadataResponse};
 use rkafka_wire::versions::Versions;
 
-use super::{Call, OPERATIONS_NOT_ASKED, brokers, text, topic_id, topic_name, uuid};
+use super::{Call, authorized_operations, brokers, text, topic_id, topic_name, uuid};
 use crate::broker::Broker;
 use crate::internal_topics;
 use crate::server::Stage;
@@ -33,10 +33,6 @@ pub(super) const VERSIONS: Versions = Versions::new(0, 13);
 const BY_ID: i16 = 12;
 /// How long a request waits for topics it created by naming them.
 const CREATION_WAIT_MAX: Duration = Duration::from_secs(5);
-/// All operations there are on a topic, as bits: without an authorizer everything is allowed.
-pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
-/// All operations there are on a cluster, as bits.
-const CLUSTER_OPERATIONS: i32 = 0b1_1111_0000_0000;
 
 pub(super) fn handle(call: Call, mut request: MetadataRequest) -> Stage {
     if let Some(topics) = &mut request.topics {
@@ -95,12 +91,12 @@ fn refused(topics: &[MetadataRequestTopic]) -> MetadataResponse {
             .with_error_code(ErrorCode::InvalidRequest.code())
             .with_name(Some(topic.name.clone().unwrap_or_default()))
             .with_topic_id(topic.topic_id)
-            .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
+            .with_topic_authorized_operations(authorized_operations::NOT_ASKED)
     });
     MetadataResponse::default()
         .with_controller_id(messages::BrokerId(-1))
         .with_topics(topics.collect())
-        .with_cluster_authorized_operations(OPERATIONS_NOT_ASKED)
+        .with_cluster_authorized_operations(authorized_operations::NOT_ASKED)
 }
 
 /// Named topics that are not there, may be created and have a legal name. Of the broker's own topics only that
@@ -148,7 +144,7 @@ impl Answer {
             )
         };
         let cluster_operations =
-            if self.cluster_operations { CLUSTER_OPERATIONS } else { OPERATIONS_NOT_ASKED };
+            authorized_operations::asked(self.cluster_operations, authorized_operations::CLUSTER);
         MetadataResponse::default()
             .with_brokers(image.brokers().alive().filter_map(shown).collect())
             .with_cluster_id(image.cluster_id().map(text))
@@ -174,7 +170,7 @@ impl Answer {
                 .with_name(wanted.name.clone())
                 .with_topic_id(wanted.topic_id)
                 .with_is_internal(wanted.name.as_ref().is_some_and(|name| is_internal_topic(name)))
-                .with_topic_authorized_operations(OPERATIONS_NOT_ASKED),
+                .with_topic_authorized_operations(authorized_operations::NOT_ASKED),
         }
     }
 
@@ -182,7 +178,7 @@ impl Answer {
         let partitions = topic.partitions.iter().zip(0..);
         let partitions =
             partitions.map(|(partition, index)| self.partition(image, index, partition)).collect();
-        let operations = if self.topic_operations { TOPIC_OPERATIONS } else { OPERATIONS_NOT_ASKED };
+        let operations = authorized_operations::asked(self.topic_operations, authorized_operations::TOPIC);
         MetadataResponseTopic::default()
             .with_name(Some(topic_name(&topic.name)))
             .with_topic_id(uuid(topic.id))

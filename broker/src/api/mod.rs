@@ -22,17 +22,19 @@ use rkafka_core::ids::TopicId;
 use rkafka_wire::messages::{ApiKey, BrokerId, TopicName};
 use rkafka_wire::request::{Limits, Request, check};
 use rkafka_wire::response::{ResponseBody, unsupported_api_versions};
-use rkafka_wire::{Checked, RequestHeader, Response, ServedApis, StrBytes, Support, WireError};
+use rkafka_wire::{Checked, ErrorCode, RequestHeader, Response, ServedApis, StrBytes, Support, WireError};
 use tracing::error;
 use uuid::Uuid;
 
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
 use crate::metadata_store::ControllerCall;
+use crate::partition::Isolation;
 use crate::server::{
     CloseReason, ConnectionInfo, FileRange, MemoryBudget, MemoryGrant, Outcome, Reply, Service, Stage,
 };
 
+mod authorized_operations;
 mod config_resource;
 
 /// The table: API key → file.
@@ -243,8 +245,14 @@ async fn controlled<C: ControllerCall>(
     }
 }
 
-/// Authorized operations that were not asked for.
-const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
+/// What a reader may see. Kafka fails with UNKNOWN_SERVER_ERROR where the level is neither 0 nor 1.
+fn isolation(level: i8) -> Result<Isolation, ErrorCode> {
+    match level {
+        0 => Ok(Isolation::HighWatermark),
+        1 => Ok(Isolation::LastStable),
+        _ => Err(ErrorCode::InvalidRequest),
+    }
+}
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())

@@ -4,6 +4,7 @@
 
 use rkafka_core::group::request::SyncRequest;
 use rkafka_core::group::{GroupReply, GroupRequest};
+use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::{SyncGroupRequest, SyncGroupResponse};
 use rkafka_wire::versions::Versions;
 
@@ -12,7 +13,15 @@ use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(0, 5);
 
+/// From here on a member has to say which protocol it means.
+const PROTOCOL_COMPARED: i16 = 5;
+
 pub(super) fn handle(call: Call, request: SyncGroupRequest) -> Stage {
+    let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
+    if call.version() >= PROTOCOL_COMPARED && !says_protocol {
+        let code = ErrorCode::InconsistentGroupProtocol.code();
+        return call.answer(&SyncGroupResponse::default().with_error_code(code));
+    }
     let assignments = request.assignments.into_iter().map(|assigned| {
         // A copy: the assignment is kept as long as the generation, the request's buffer must not be.
         (assigned.member_id.to_string(), bytes::Bytes::copy_from_slice(&assigned.assignment))

@@ -5,7 +5,7 @@
 //! | `session.rs` | sends a script's requests and keeps the answers |
 //! | `render.rs` | answers as text, with ids, times and ports masked |
 //! | `intended.rs` | the differences that are meant to be, each with its reason |
-//! | `pending.rs` | scripts that still show differences that are not |
+//! | `pending.rs` | the differences that are not, step by step |
 //! | `requests.rs` | short forms of requests |
 //! | the others | scripts, by area |
 //!
@@ -36,7 +36,7 @@ use rkafka_tests::build;
 use rkafka_tests::node::Node;
 use similar::{ChangeTag, TextDiff};
 
-use intended::{INTENDED, Intended};
+use intended::{Difference, INTENDED};
 use pending::PENDING;
 use session::{Session, Step};
 
@@ -68,23 +68,23 @@ fn check(name: &str, script: fn(&mut Session)) {
     let pair = pair();
     let apache = transcript(name, "apache", &pair.apache, script);
     let rkafka = transcript(name, "rkafka", &pair.rkafka, script);
-    let intended: Vec<&Intended> = INTENDED.iter().filter(|intended| intended.script == name).collect();
-    let mut used = vec![false; intended.len()];
+    let known: Vec<&Difference> =
+        INTENDED.iter().chain(PENDING).filter(|difference| difference.script == name).collect();
+    let mut used = vec![false; known.len()];
     let mut report = Report::default();
     for (theirs, ours) in paired(&apache, &rkafka) {
-        let difference = difference(theirs, ours, &intended, &mut used);
+        let difference = difference(theirs, ours, &known, &mut used);
         report.add(if theirs.label.is_empty() { ours } else { theirs }, difference);
     }
     let report = report.text();
-    if let Some((_, what)) = PENDING.iter().find(|(script, _)| *script == name) {
-        let left = !report.is_empty() || pair.rkafka.is_apache();
-        assert!(left, "{name}: no difference any more ({what}): take it off the list of what is pending");
-        return;
-    }
     assert!(report.is_empty(), "{name}: rkafka (+) differs from Apache Kafka (-)\n{report}");
-    for (intended, used) in intended.iter().zip(used) {
+    for (known, used) in known.iter().zip(used) {
         let explains = used || pair.rkafka.is_apache();
-        assert!(explains, "{name}: no difference any more to be explained by: {}", intended.reason);
+        assert!(
+            explains,
+            "{name}: no difference any more for {:?} {:?} ({}): take it off its list",
+            known.label, known.line, known.reason
+        );
     }
 }
 
@@ -155,20 +155,19 @@ fn shown(step: &Step) -> String {
     format!("{}\n  {}\n{indented}", step.label, step.request)
 }
 
-/// The differing lines of two answers, but for the intended ones.
-fn difference(apache: &Step, rkafka: &Step, intended: &[&Intended], used: &mut [bool]) -> String {
+/// The differing lines of two answers, but for those that are known.
+fn difference(apache: &Step, rkafka: &Step, known: &[&Difference], used: &mut [bool]) -> String {
     let mut text = String::new();
     for change in TextDiff::from_lines(&apache.answer, &rkafka.answer).iter_all_changes() {
         let label = if apache.label.is_empty() { &rkafka.label } else { &apache.label };
-        let explains = |intended: &&&Intended| {
-            label.starts_with(intended.label) && change.value().contains(intended.line)
-        };
+        let explains =
+            |known: &&&Difference| label.starts_with(known.label) && change.value().contains(known.line);
         let sign = match change.tag() {
             ChangeTag::Equal => continue,
             ChangeTag::Delete => '-',
             ChangeTag::Insert => '+',
         };
-        match intended.iter().position(|one| explains(&one)) {
+        match known.iter().position(|one| explains(&one)) {
             Some(index) => used[index] = true,
             None => text.push_str(&format!("    {sign} {}", change.value())),
         }

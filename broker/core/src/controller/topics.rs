@@ -172,7 +172,7 @@ fn create_topic(
         id,
         partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
         replication_factor: i16::try_from(replication_factor).unwrap_or(i16::MAX),
-        configs: describe_topic(view, &configs),
+        configs: described_as_asked(view, &configs),
     };
     let resource = ConfigResource::topic(&topic.name);
     let mut records = vec![MetadataRecord::Topic { name: topic.name.clone(), id }];
@@ -209,6 +209,17 @@ fn check_name(image: &Image, name: &str) -> Result<(), ControllerError> {
         )),
         None => Ok(()),
     }
+}
+
+/// The settings of a new topic. Unlike DescribeConfigs, the answer repeats the topic's own to the letter.
+fn described_as_asked(view: &View<'_>, configs: &ConfigValues) -> Vec<ConfigEntry> {
+    let mut entries = describe_topic(view, configs);
+    for entry in &mut entries {
+        if let Some(own) = configs.get(&entry.name) {
+            entry.value = Some(own.clone());
+        }
+    }
+    entries
 }
 
 fn new_configs(view: &View<'_>, topic: &NewTopic) -> Result<ConfigValues, ControllerError> {
@@ -325,12 +336,19 @@ pub fn delete_topics(
     let twice: BTreeSet<&TopicRef> = request.topics.iter().filter(|topic| !seen.insert(*topic)).collect();
     let mut records = Vec::new();
     let mut reply = Vec::new();
-    let mut deleted = BTreeSet::new();
-    // Ids first: where a name and an id mean the same topic, the name is the one refused.
-    let in_order = request.topics.iter().filter(|topic| !twice.contains(topic));
-    let (ids, names): (Vec<_>, Vec<_>) = in_order.partition(|topic| matches!(topic, TopicRef::Id(_)));
-    for topic in ids.into_iter().chain(names) {
-        let result = delete_topic(view, topic, &mut deleted);
+    let named_both_ways = named_both_ways(view, request, &twice);
+    for topic in request.topics.iter().filter(|topic| !twice.contains(topic)) {
+        let result = find_to_delete(view, topic);
+        let both_ways = result.id.is_some_and(|id| named_both_ways.contains(&id));
+        if both_ways {
+            // What is meant is not clear, so the topic stays; it is answered once, with its name.
+            reply.extend(matches!(topic, TopicRef::Name(_)).then(|| {
+                let message = "The provided topic name maps to an ID that was already supplied.";
+                let refused = ControllerError::new(ErrorKind::InvalidRequest, message);
+                DeleteTopicResult { result: Err(refused), ..result }
+            }));
+            continue;
+        }
         if result.result.is_ok() {
             records.extend(result.id.map(|id| MetadataRecord::RemoveTopic { id }));
         }
@@ -346,7 +364,27 @@ pub fn delete_topics(
     Ok(Outcome { records, reply })
 }
 
-fn delete_topic(view: &View<'_>, topic: &TopicRef, deleted: &mut BTreeSet<TopicId>) -> DeleteTopicResult {
+/// Topics that are given by their name and by their id too.
+fn named_both_ways(
+    view: &View<'_>,
+    request: &DeleteTopics,
+    twice: &BTreeSet<&TopicRef>,
+) -> BTreeSet<TopicId> {
+    let topics = view.image.topics();
+    let named = request.topics.iter().filter_map(|topic| match topic {
+        TopicRef::Name(name) if !twice.contains(topic) => topics.by_name(name).map(|topic| topic.id),
+        TopicRef::Name(_) | TopicRef::Id(_) => None,
+    });
+    let named: BTreeSet<TopicId> = named.collect();
+    let by_id = request.topics.iter().filter_map(|topic| match topic {
+        TopicRef::Id(id) if named.contains(id) => Some(*id),
+        TopicRef::Id(_) | TopicRef::Name(_) => None,
+    });
+    by_id.collect()
+}
+
+/// The topic, or why there is nothing to delete.
+fn find_to_delete(view: &View<'_>, topic: &TopicRef) -> DeleteTopicResult {
     let topics = view.image.topics();
     let (found, missing) = match topic {
         TopicRef::Name(name) => (
@@ -362,14 +400,11 @@ fn delete_topic(view: &View<'_>, topic: &TopicRef, deleted: &mut BTreeSet<TopicI
             DeleteTopicResult { name: None, id: Some(*id), result: Err(ErrorKind::UnknownTopicId.into()) },
         ),
     };
-    let Some(found) = found else { return missing };
-    let result = if deleted.insert(found.id) {
-        Ok(())
-    } else {
-        let message = "The provided topic name maps to an ID that was already supplied.";
-        Err(ControllerError::new(ErrorKind::InvalidRequest, message))
-    };
-    DeleteTopicResult { name: Some(found.name.to_string()), id: Some(found.id), result }
+    found.map_or(missing, |found| DeleteTopicResult {
+        name: Some(found.name.to_string()),
+        id: Some(found.id),
+        result: Ok(()),
+    })
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ async fn offsets_and_epochs_are_checked() {
         (-1, -1, -1, ErrorCode::OffsetOutOfRange),
         (0, 0, 0, ErrorCode::None),
         (0, 1, -1, ErrorCode::UnknownLeaderEpoch),
+        (0, -2, -2, ErrorCode::None),
+        (0, i32::MIN, -1, ErrorCode::None),
         (0, -1, 7, ErrorCode::OffsetOutOfRange),
     ];
     for (offset, leader_epoch, fetched_epoch, expected) in cases {
@@ -50,6 +52,7 @@ async fn offsets_and_epochs_are_checked() {
         let (_, error, bytes) = sizes(&response)[0];
         assert_eq!(error, expected, "{offset} {leader_epoch} {fetched_epoch}");
         assert_eq!(bytes > 0, offset == 0 && expected == ErrorCode::None);
+        assert_eq!(response.responses[0].partitions[0].aborted_transactions, None);
     }
     // The fetcher has more of epoch 0 than there is: it learns where to cut instead of being out of range.
     let mut request = fetch("test", &[(0, 5)], 1, 60_000);
@@ -182,6 +185,27 @@ async fn only_consumers_are_served() {
     {
         let request = fetch("test", &[(0, 0)], 0, 0).with_replica_id(BrokerId(replica));
         assert_eq!(sizes(&client.call(11, &request).await)[0].1, expected, "replica {replica}");
+    }
+    broker.stop().await;
+}
+
+/// No error of the whole before version 7, no partitions from version 13 on.
+#[tokio::test]
+async fn unknown_isolation_levels_are_refused_as_the_version_can() {
+    let broker = TestBroker::start("").await;
+    broker.create_topic("test", 1, &[]).await;
+    let id = broker.broker().image().topics().by_name("test").map(|topic| uuid(topic.id)).expect("there");
+    append(&broker, 0, &batch(&[b"a"]), AppendOrigin::Client);
+    let mut client = broker.connect().await;
+    for (version, of_whole, partitions) in [(4, 0, 1), (7, 42, 1), (12, 42, 1), (13, 42, 0), (18, 42, 0)] {
+        let request = if version >= 13 { by_id(id, 0) } else { fetch("test", &[(0, 0)], 0, 0) };
+        let response = client.call(version, &request.with_isolation_level(2)).await;
+        assert_eq!(response.error_code, of_whole, "version {version}");
+        assert_eq!(
+            sizes(&response),
+            vec![(0, ErrorCode::InvalidRequest, 0); partitions],
+            "version {version}"
+        );
     }
     broker.stop().await;
 }

@@ -3,10 +3,12 @@
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::leave_group_request::MemberIdentity;
 use rkafka_wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use rkafka_wire::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use rkafka_wire::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic};
 use rkafka_wire::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest,
-    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, SyncGroupRequest,
 };
 
 use crate::api::{text, topic_name};
@@ -31,9 +33,11 @@ async fn coordinators_are_found_for_groups_only() {
     let offsets = broker.broker().image().topics().by_name("__consumer_offsets").cloned().expect("created");
     assert_eq!(offsets.partitions.len(), 50);
     let mut client = broker.connect().await;
-    for (kind, expected) in
-        [(0, ErrorCode::None), (1, ErrorCode::CoordinatorNotAvailable), (2, ErrorCode::InvalidRequest)]
-    {
+    for (kind, expected) in [
+        (0, ErrorCode::None),
+        (1, ErrorCode::TransactionalIdAuthorizationFailed),
+        (2, ErrorCode::InvalidRequest),
+    ] {
         let request = FindCoordinatorRequest::default().with_key_type(kind);
         for version in 1..=3 {
             let response = client.call(version, &request.clone().with_key(text("x"))).await;
@@ -110,6 +114,40 @@ async fn unknown_groups_are_told_as_the_version_can() {
     let delete = DeleteGroupsRequest::default().with_groups_names(vec![group("none")]);
     let deleted = client.call(2, &delete).await.results.remove(0);
     assert_eq!(ErrorCode::from(deleted.error_code), ErrorCode::GroupIdNotFound);
+    broker.stop().await;
+}
+
+/// A partition that is not there has no offset to forget (KIP-496); from version 5 on a member that syncs says
+/// which protocol it means (KIP-559).
+#[tokio::test]
+async fn absent_partitions_and_absent_protocols_are_told() {
+    let broker = with_coordinator().await;
+    let mut client = broker.connect().await;
+    client.call(8, &commit("simple", -1, 1)).await;
+    let topic = |name: &str, indexes: &[i32]| {
+        let partition = |index: &i32| OffsetDeleteRequestPartition::default().with_partition_index(*index);
+        let partitions = indexes.iter().map(partition).collect();
+        OffsetDeleteRequestTopic::default().with_name(topic_name(name)).with_partitions(partitions)
+    };
+    let request = OffsetDeleteRequest::default()
+        .with_group_id(group("simple"))
+        .with_topics(vec![topic("test", &[0, 9]), topic("absent", &[0])]);
+    let response = client.call(0, &request).await;
+    let codes = response.topics.iter().flat_map(|topic| {
+        let name = topic.name.0.as_str();
+        topic.partitions.iter().map(move |partition| (name, partition.partition_index, partition.error_code))
+    });
+    let mut codes: Vec<_> = codes.collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [("absent", 0, 3), ("test", 0, 0), ("test", 9, 3)]);
+    let unknown = client.call(0, &request.with_group_id(group("none"))).await;
+    assert_eq!((ErrorCode::from(unknown.error_code), unknown.topics), (ErrorCode::GroupIdNotFound, vec![]));
+
+    let sync = SyncGroupRequest::default().with_group_id(group("simple")).with_member_id(text("nobody"));
+    for (version, expected) in [(4, ErrorCode::UnknownMemberId), (5, ErrorCode::InconsistentGroupProtocol)] {
+        let response = client.call(version, &sync).await;
+        assert_eq!(ErrorCode::from(response.error_code), expected, "version {version}");
+    }
     broker.stop().await;
 }
 

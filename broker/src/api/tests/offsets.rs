@@ -83,13 +83,11 @@ async fn times_epochs_and_repetitions_are_judged_by_partition() {
         .iter()
         .map(|found| (found.partition_index, ErrorCode::from(found.error_code)))
         .collect();
-    let expected = [
-        (0, ErrorCode::InvalidRequest),
-        (1, ErrorCode::None),
-        (0, ErrorCode::InvalidRequest),
-        (9, ErrorCode::UnknownTopicOrPartition),
-    ];
+    let expected =
+        [(0, ErrorCode::InvalidRequest), (1, ErrorCode::None), (9, ErrorCode::UnknownTopicOrPartition)];
     assert_eq!(codes, expected);
+    let strange = client.call(4, &list(&[(0, -1)]).with_isolation_level(5)).await;
+    assert_eq!(ErrorCode::from(strange.topics[0].partitions[0].error_code), ErrorCode::InvalidRequest);
     for (version, leader_epoch) in [(3, -1), (4, 0)] {
         let response = client.call(version, &list(&[(0, -1)])).await;
         assert_eq!(response.topics[0].partitions[0].leader_epoch, leader_epoch, "version {version}");

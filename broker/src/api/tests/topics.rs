@@ -6,14 +6,15 @@ use rkafka_wire::messages::create_topics_request::CreatableTopic;
 use rkafka_wire::messages::delete_topics_request::DeleteTopicState;
 use rkafka_wire::messages::describe_configs_request::DescribeConfigsResource;
 use rkafka_wire::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use rkafka_wire::messages::elect_leaders_request::TopicPartitions;
 use rkafka_wire::messages::metadata_request::MetadataRequestTopic;
 use rkafka_wire::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    DescribeTopicPartitionsRequest, MetadataRequest, MetadataResponse,
+    DescribeTopicPartitionsRequest, ElectLeadersRequest, MetadataRequest, MetadataResponse,
 };
 use uuid::Uuid;
 
-use crate::api::{OPERATIONS_NOT_ASKED, text, topic_name, uuid};
+use crate::api::{authorized_operations, text, topic_name, uuid};
 use crate::node::test_kit::TestBroker;
 
 fn named(name: &str) -> MetadataRequestTopic {
@@ -57,8 +58,8 @@ async fn metadata_shows_what_was_asked_for() {
     let twice = client.call(9, &asking(vec![named("two"), named("missing"), named("two")])).await;
     let missing = (ErrorCode::UnknownTopicOrPartition, Some("missing".to_owned()));
     assert_eq!(shown(&twice), [there("two"), missing]);
-    assert_eq!(twice.cluster_authorized_operations, OPERATIONS_NOT_ASKED);
-    assert_eq!(twice.topics[0].topic_authorized_operations, OPERATIONS_NOT_ASKED);
+    assert_eq!(twice.cluster_authorized_operations, authorized_operations::NOT_ASKED);
+    assert_eq!(twice.topics[0].topic_authorized_operations, authorized_operations::NOT_ASKED);
 
     for version in [12, 13] {
         let response =
@@ -158,9 +159,46 @@ async fn topics_come_grow_and_go_in_every_version() {
         let expected = if version == 1 { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::None };
         assert_eq!(ErrorCode::from(response.responses[0].error_code), expected, "version {version}");
     }
-    let unknown = DeleteTopicState::default().with_name(None).with_topic_id(Uuid::from_u128(5));
-    let response = client.call(6, &DeleteTopicsRequest::default().with_topics(vec![unknown])).await;
-    assert_eq!(ErrorCode::from(response.responses[0].error_code), ErrorCode::UnknownTopicId);
+    broker.stop().await;
+}
+
+/// A request that contradicts itself deletes nothing.
+#[tokio::test]
+async fn a_topic_named_twice_over_stays() {
+    let broker = TestBroker::start("").await;
+    broker.create_topic("test", 1, &[]).await;
+    let id = broker.broker().image().topics().by_name("test").map(|topic| uuid(topic.id)).expect("there");
+    let state = |name: Option<&str>, id| {
+        DeleteTopicState::default().with_name(name.map(topic_name)).with_topic_id(id)
+    };
+    let mut client = broker.connect().await;
+    let invalid = ErrorCode::InvalidRequest;
+    for (topics, expected, message) in [
+        (vec![state(Some("test"), id)], invalid, "You may not specify both topic name and topic id."),
+        (vec![state(None, Uuid::nil())], invalid, "Neither topic name nor id were specified."),
+        (
+            vec![state(Some("test"), Uuid::nil()), state(None, id)],
+            invalid,
+            "The provided topic name maps to an ID that was already supplied.",
+        ),
+        (
+            vec![state(None, Uuid::from_u128(5))],
+            ErrorCode::UnknownTopicId,
+            "This server does not host this topic ID.",
+        ),
+    ] {
+        let request = DeleteTopicsRequest::default().with_topics(topics).with_timeout_ms(30_000);
+        let mut response = client.call(6, &request).await;
+        assert_eq!(response.responses.len(), 1, "{message}");
+        let answer = response.responses.remove(0);
+        assert_eq!(ErrorCode::from(answer.error_code), expected, "{message}");
+        assert_eq!(answer.error_message.as_deref(), Some(message));
+    }
+    assert!(broker.broker().image().topics().by_name("test").is_some());
+    let both = vec![state(Some("test"), id), state(Some("test"), Uuid::nil())];
+    let request = DeleteTopicsRequest::default().with_topics(both).with_timeout_ms(30_000);
+    let codes: Vec<_> = client.call(6, &request).await.responses.iter().map(|one| one.error_code).collect();
+    assert_eq!(codes, [0, invalid.code()]);
     broker.stop().await;
 }
 
@@ -173,6 +211,37 @@ async fn deletion_that_is_switched_off_is_told_as_the_version_can() {
     for (version, expected) in [(2, ErrorCode::InvalidRequest), (3, ErrorCode::TopicDeletionDisabled)] {
         let response = client.call(version, &request).await;
         assert_eq!(ErrorCode::from(response.responses[0].error_code), expected, "version {version}");
+    }
+    broker.stop().await;
+}
+
+/// Also a topic of which nothing was elected is answered.
+#[tokio::test]
+async fn elections_are_answered_topic_by_topic() {
+    let broker = TestBroker::start("").await;
+    broker.create_topic("test", 1, &[]).await;
+    broker.create_topic("other", 1, &[]).await;
+    let mut client = broker.connect().await;
+    let named = |partitions: Vec<i32>| {
+        let topic = TopicPartitions::default().with_topic(topic_name("test")).with_partitions(partitions);
+        ElectLeadersRequest::default().with_topic_partitions(Some(vec![topic])).with_timeout_ms(30_000)
+    };
+    let all = ElectLeadersRequest::default().with_topic_partitions(None).with_timeout_ms(30_000);
+    let invalid = ErrorCode::InvalidRequest.code();
+    for (request, code, expected) in [
+        (all, 0, vec![("other", vec![]), ("test", vec![])]),
+        (named(vec![]), 0, vec![("test", vec![])]),
+        (named(vec![0]), 0, vec![("test", vec![ErrorCode::ElectionNotNeeded.code()])]),
+        (named(vec![0]).with_election_type(7), invalid, vec![("test", vec![invalid])]),
+    ] {
+        let response = client.call(2, &request).await;
+        let results = response.replica_election_results.iter().map(|topic| {
+            let codes = topic.partition_result.iter().map(|partition| partition.error_code).collect();
+            (topic.topic.0.as_str(), codes)
+        });
+        let mut results: Vec<(&str, Vec<i16>)> = results.collect();
+        results.sort_unstable();
+        assert_eq!((response.error_code, results), (code, expected), "{request:?}");
     }
     broker.stop().await;
 }

@@ -190,7 +190,9 @@ fn configurations_are_checked_with_stock_words() {
 
 #[test]
 fn topics_are_deleted_by_name_and_by_id() {
-    let cluster = Cluster::new(1, "").with_topic("a", 1, 1).with_topic("b", 1, 1).with_topic("c", 1, 1);
+    let cluster = ["a", "b", "c", "d", "e"]
+        .iter()
+        .fold(Cluster::new(1, ""), |cluster, name| cluster.with_topic(name, 1, 1));
     let id = |name: &str| cluster.image.topics().by_name(name).expect("created").id;
     let stranger = TopicId([99; 16]);
     let name = |name: &str| TopicRef::Name(name.to_owned());
@@ -202,9 +204,14 @@ fn topics_are_deleted_by_name_and_by_id() {
         TopicRef::Id(stranger),
         name("c"),
         name("c"),
+        TopicRef::Id(id("c")),
+        TopicRef::Id(id("d")),
+        TopicRef::Id(id("d")),
+        name("d"),
+        TopicRef::Id(id("e")),
     ];
     let outcome = delete_topics(&cluster.view(), &DeleteTopics { topics }).expect("deletion is enabled");
-    let removed = [MetadataRecord::RemoveTopic { id: id("b") }, MetadataRecord::RemoveTopic { id: id("a") }];
+    let removed = ["a", "c", "e"].map(|name| MetadataRecord::RemoveTopic { id: id(name) });
     assert_eq!(outcome.records, removed);
     let reply: Vec<(Option<&str>, Option<TopicId>, Option<&str>)> = outcome
         .reply
@@ -214,13 +221,17 @@ fn topics_are_deleted_by_name_and_by_id() {
             (topic.name.as_deref(), topic.id, message)
         })
         .collect();
+    let both_ways = "The provided topic name maps to an ID that was already supplied.";
     let expected = [
-        (Some("b"), Some(id("b")), None),
-        (None, Some(stranger), Some("This server does not host this topic ID.")),
         (Some("a"), Some(id("a")), None),
-        (Some("b"), Some(id("b")), Some("The provided topic name maps to an ID that was already supplied.")),
+        (Some("b"), Some(id("b")), Some(both_ways)),
         (Some("missing"), None, Some("This server does not host this topic-partition.")),
+        (None, Some(stranger), Some("This server does not host this topic ID.")),
+        (Some("c"), Some(id("c")), None),
+        (Some("d"), Some(id("d")), Some(both_ways)),
+        (Some("e"), Some(id("e")), None),
         (Some("c"), None, Some("Duplicate topic name.")),
+        (None, Some(id("d")), Some("Duplicate topic id.")),
     ];
     assert_eq!(reply, expected);
 }
