@@ -37,11 +37,16 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Finds the cluster.
     pub(crate) async fn connect(config: ClientConfig) -> Result<Cluster, ClientError> {
-        let pool = Arc::new(Pool::new(&config));
-        let metadata = MetadataCache::new(pool.clone(), config.metadata_max_age);
-        let cluster = Cluster { config, pool, metadata };
+        let cluster = Cluster::unconnected(config);
         cluster.metadata.brokers().await?;
         Ok(cluster)
+    }
+
+    /// A cluster to be found by the first call.
+    pub(crate) fn unconnected(config: ClientConfig) -> Cluster {
+        let pool = Arc::new(Pool::new(&config));
+        let metadata = MetadataCache::new(pool.clone(), config.metadata_max_age);
+        Cluster { config, pool, metadata }
     }
 
     pub(crate) async fn connection(&self, route: Route) -> Result<Connection, ClientError> {

@@ -146,6 +146,11 @@ impl ClientConfig {
         Ok((config, remarks))
     }
 
+    /// Sets one value by its Java name; the result is what there is to say about a name that nobody knows.
+    pub(crate) fn set_by_name(&mut self, key: &str, value: &str) -> Result<Option<String>, String> {
+        Ok(if self.set(key, value)? { None } else { unknown(key, &[]) })
+    }
+
     /// Sets one value; false for names without effect.
     fn set(&mut self, key: &str, value: &str) -> Result<bool, String> {
         match key {

@@ -5,6 +5,7 @@
 //! | [`config`] | settings, by the names of the Java client (`client.properties` works) |
 //! | [`net`] | connections to brokers: many requests in flight, clear reasons when they fail |
 //! | [`metadata`] | brokers, topics and leaders, cached |
+//! | [`producer`] | sending records |
 //! | [`admin`] | topics, configurations, offsets and the cluster |
 //! | [`error`] | what can go wrong, each with the address, topic or setting it is about |
 //!
@@ -31,6 +32,7 @@ pub mod config;
 pub mod error;
 pub mod metadata;
 pub mod net;
+pub mod producer;
 mod topic_id;
 
 pub use admin::{
@@ -41,6 +43,7 @@ pub use admin::{
 pub use config::ClientConfig;
 pub use error::{ApiError, ClientError, ConfigProblem, ConnectionError, ConnectionFault};
 pub use metadata::{Broker, Metadata, PartitionMetadata, TopicMetadata};
+pub use producer::{ProduceError, Producer, ProducerConfig, Record, RecordMetadata};
 pub use rkafka_config::HostPort;
 pub use rkafka_wire::ErrorCode;
 pub use topic_id::{ParseTopicIdError, TopicId};

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::batch::{
-    self, BatchHeader, HEADER_SIZE, LENGTH_OVERHEAD, MAGIC, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
-    NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,
+    self, BatchHeader, BatchRef, HEADER_SIZE, LENGTH_OVERHEAD, MAGIC, NO_PARTITION_LEADER_EPOCH,
+    NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,
 };
-use crate::compression::{self, Compression, CompressionError};
+use crate::compression::{self, Codec, Compression, CompressionError};
 use crate::crc;
 use crate::limits::BATCH_SIZE_MAX;
 use crate::record::{Header, Record};
@@ -116,8 +116,9 @@ pub enum BuildError {
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
     options: BatchOptions,
-    /// Encoded records, not compressed.
-    records: Vec<u8>,
+    /// Room for the header, then the encoded records, not compressed: what is not to be compressed is finished
+    /// where it lies.
+    batch: Vec<u8>,
     record_count: i32,
     next_offset: i64,
     base_timestamp: Option<i64>,
@@ -131,9 +132,17 @@ impl BatchBuilder {
     /// An empty builder.
     #[must_use]
     pub fn new(options: BatchOptions) -> Self {
+        Self::with_capacity(options, HEADER_SIZE)
+    }
+
+    /// An empty builder with room for a batch of `capacity` bytes, header included, before it is compressed.
+    #[must_use]
+    pub fn with_capacity(options: BatchOptions, capacity: usize) -> Self {
+        let mut batch = Vec::with_capacity(capacity.max(HEADER_SIZE));
+        batch.resize(HEADER_SIZE, 0);
         Self {
             options,
-            records: Vec::new(),
+            batch,
             record_count: 0,
             next_offset: options.base_offset,
             base_timestamp: options.delete_horizon_ms,
@@ -211,7 +220,7 @@ impl BatchBuilder {
             + varint::size_of(header_count as i64)
             + headers.len();
         self.check_size(length)?;
-        let out = &mut self.records;
+        let out = &mut self.batch;
         out.reserve(length + varint::VARINT_BYTES_MAX);
         varint::write_i64(length as i64, out);
         out.push(0);
@@ -267,7 +276,7 @@ impl BatchBuilder {
     /// Bytes of the batch so far, header included, if it were not compressed.
     #[must_use]
     pub fn uncompressed_size(&self) -> usize {
-        HEADER_SIZE + self.records.len()
+        self.batch.len()
     }
 
     /// Largest timestamp added so far with the offset of its first record, if any is not negative.
@@ -305,20 +314,69 @@ impl BatchBuilder {
         }
         let start = out.len();
         out.extend_from_slice(&[0; HEADER_SIZE]);
-        compression::compress(self.options.compression, &self.records, out)?;
+        compression::compress(self.options.compression, &self.batch[HEADER_SIZE..], out)?;
+        seal(&self.options, &self.computed(), &mut out[start..])
+    }
+
+    /// The batch, finished where it lies unless it is to be compressed: records are not copied again.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn finish(mut self) -> Result<Bytes, BuildError> {
+        if self.options.compression.codec != Codec::None {
+            return self.build();
+        }
+        if self.is_empty() {
+            return Err(BuildError::Empty);
+        }
+        let computed = self.computed();
+        seal(&self.options, &computed, &mut self.batch)?;
+        Ok(self.batch.into())
+    }
+
+    /// Sets whose batch it is: idempotent producers know their sequence number only when they send.
+    pub fn set_producer(&mut self, producer_id: i64, producer_epoch: i16, base_sequence: i32) {
+        self.options = BatchOptions { producer_id, producer_epoch, base_sequence, ..self.options };
+    }
+
+    fn computed(&self) -> Computed {
         let max_timestamp = match self.options.timestamp_type {
             TimestampType::CreateTime => self.max_timestamp,
             TimestampType::LogAppendTime => self.options.log_append_time_ms,
         };
-        let computed = Computed {
+        Computed {
             last_offset: self.options.last_offset.unwrap_or(self.next_offset - 1),
             base_timestamp: self.base_timestamp.unwrap_or(NO_TIMESTAMP),
             max_timestamp,
             record_count: self.record_count,
-        };
-        seal(&self.options, &computed, &mut out[start..])
+        }
     }
 }
+
+/// The same batch from another producer id, epoch and sequence number on: what an idempotent producer sends again
+/// after it had to start its sequence anew (KIP-360).
+#[must_use]
+pub fn with_producer(old: &BatchRef<'_>, producer_id: i64, producer_epoch: i16, base_sequence: i32) -> Bytes {
+    let mut header = *old.header_bytes();
+    batch::put(&mut header, batch::PRODUCER_ID_AT, producer_id.to_be_bytes());
+    batch::put(&mut header, batch::PRODUCER_EPOCH_AT, producer_epoch.to_be_bytes());
+    batch::put(&mut header, batch::BASE_SEQUENCE_AT, base_sequence.to_be_bytes());
+    let crc = crc::extend(crc::crc32c(&header[batch::ATTRIBUTES_AT..]), old.record_bytes());
+    batch::put(&mut header, batch::CRC_AT, crc.to_be_bytes());
+    [&header, old.record_bytes()].concat().into()
+}
+
+/// Most bytes that a record can take in a batch, before it is compressed.
+#[must_use]
+pub fn record_size_max(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> usize {
+    let header = |header: &Header<'_>| size_of_nullable(Some(header.key)) + size_of_nullable(header.value);
+    let headers_size = varint::size_of(headers.len() as i64) + headers.iter().map(header).sum::<usize>();
+    RECORD_OVERHEAD_MAX + size_of_nullable(key) + size_of_nullable(value) + headers_size
+}
+
+/// Length, attributes, timestamp delta and offset delta at their longest.
+const RECORD_OVERHEAD_MAX: usize =
+    varint::VARINT_BYTES_MAX + 1 + varint::VARLONG_BYTES_MAX + varint::VARINT_BYTES_MAX;
 
 /// What compaction leaves of a batch that lost its last record but must keep its producer's sequence numbers:
 /// the header with its offsets and producer, without codec, records or delete horizon.
@@ -417,8 +475,6 @@ fn size_of_nullable(bytes: Option<&[u8]>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::BatchRef;
-    use crate::compression::Codec;
     use crate::limits::DecodeLimits;
 
     /// Offsets and timestamps of a built batch, after checking its CRC.
@@ -579,5 +635,34 @@ mod tests {
             (builder.record_count(), builder.uncompressed_size()),
             (4, builder.build().unwrap().len())
         );
+    }
+
+    #[test]
+    fn finishing_in_place_gives_the_same_bytes() {
+        for codec in Codec::ALL {
+            let options = BatchOptions { compression: codec.into(), ..BatchOptions::default() };
+            let mut builder = BatchBuilder::with_capacity(options, 1000);
+            assert_eq!(builder.clone().finish(), Err(BuildError::Empty), "{codec}");
+            let headers = [Header { key: b"k", value: None }, Header { key: b"k", value: Some(b"v") }];
+            builder.append(7, Some(b"key"), Some(&[1; 500]), &headers).unwrap();
+            let first = builder.uncompressed_size();
+            assert!(first <= HEADER_SIZE + record_size_max(Some(b"key"), Some(&[1; 500]), &headers));
+            builder.append(-9, None, None, &[]).unwrap();
+            builder.set_producer(3, 4, 5);
+            assert_eq!(builder.build(), builder.finish(), "{codec}");
+        }
+    }
+
+    #[test]
+    fn another_producer() {
+        let build = |id, epoch, sequence| {
+            let mut builder = BatchBuilder::new(BatchOptions::default());
+            builder.set_producer(id, epoch, sequence);
+            builder.append(1, None, Some(b"value"), &[]).unwrap();
+            builder.finish().unwrap()
+        };
+        let old = build(1, 2, 3);
+        let new = with_producer(&BatchRef::parse(&old).unwrap(), 7, 8, 9);
+        assert_eq!(new, build(7, 8, 9));
     }
 }

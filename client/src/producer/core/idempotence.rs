@@ -1,0 +1,87 @@
+//! Producer id, epoch and sequences: what keeps retries from writing twice or out of order (KIP-98, KIP-360).
+//!
+//! A partition's sequence starts anew, under the next epoch, when a batch is known not to be stored and never will
+//! be (the numbers behind it would leave a gap), and when the broker has lost what it knew of the producer. The epoch is
+//! raised here, without asking: brokers take a higher one whose sequence begins at 0.
+
+use super::batch::{Batch, ProducerId};
+use super::poll::Work;
+use super::{Core, Slot};
+
+impl Core {
+    /// The id that the cluster gave.
+    pub(crate) fn set_producer_id(&mut self, id: i64, epoch: i16) {
+        self.producer = Some(ProducerId { id, epoch });
+    }
+
+    /// Whether the first batch of a partition may get its sequence number, or be sent again with it.
+    pub(super) fn may_send(&self, slot: Slot, work: &mut Work) -> bool {
+        let Some(producer) = self.producer else {
+            work.needs_producer_id = true;
+            return false;
+        };
+        let partition = &self.topics[slot.topic].partitions[slot.partition];
+        let Some(head) = partition.queue.front() else { return false };
+        if head.stamp.is_some() {
+            // What is sent again is sent one by one in order: the broker refuses what comes before its turn.
+            return !partition.is_earlier_away(head.order);
+        }
+        let is_stale = partition.sequences.producer.is_some_and(|stamped| stamped != producer);
+        !(partition.sequences.unresolved.is_some() || is_stale && partition.has_outstanding())
+    }
+
+    /// The numbers of this partition have to start anew.
+    pub(super) fn require_epoch_bump(&mut self, slot: Slot) {
+        self.partition(slot).sequences.rewrite = true;
+        self.epoch_bump_required = true;
+    }
+
+    /// Notes that nobody knows whether this batch was stored.
+    pub(super) fn leave_unresolved(&mut self, slot: Slot, batch: &Batch) {
+        if let Some(next) = batch.next_sequence().filter(|_| self.is_current(slot, batch)) {
+            self.partition(slot).sequences.unresolved = Some(next);
+        }
+    }
+
+    /// Whether the batch's number is of its partition's present sequence.
+    pub(super) fn is_current(&self, slot: Slot, batch: &Batch) -> bool {
+        let sequences = &self.topics[slot.topic].partitions[slot.partition].sequences;
+        batch.stamp.is_some_and(|stamp| Some(stamp.producer) == sequences.producer)
+    }
+
+    /// Once nothing is outstanding, whatever became of a batch shows: if the last number was acknowledged, it was stored.
+    pub(super) fn resolve_sequences(&mut self) {
+        for at in 0..self.active.len() {
+            let slot = self.active[at];
+            let partition = self.partition(slot);
+            if partition.sequences.unresolved.is_some() && !partition.has_outstanding() {
+                partition.sequences.unresolved = None;
+                if !partition.sequences.is_next(partition.sequences.next) {
+                    self.require_epoch_bump(slot);
+                }
+            }
+        }
+    }
+
+    /// Raises the epoch and numbers what is outstanding anew where that was asked for.
+    pub(super) fn bump_epoch_if_required(&mut self) {
+        let Some(ProducerId { id, epoch }) = self.producer else { return };
+        if !std::mem::take(&mut self.epoch_bump_required) {
+            return;
+        }
+        let Some(epoch) = epoch.checked_add(1) else {
+            // The epochs of this id are used up: another id is asked for, then this goes on.
+            self.producer = None;
+            self.epoch_bump_required = true;
+            return;
+        };
+        let producer = ProducerId { id, epoch };
+        self.producer = Some(producer);
+        tracing::debug!(id, epoch, "the sequence of a partition starts anew under the next epoch");
+        for topic in &mut self.topics {
+            for partition in topic.partitions.iter_mut().filter(|partition| partition.sequences.rewrite) {
+                partition.restart_sequences(producer);
+            }
+        }
+    }
+}
