@@ -409,7 +409,7 @@ mod tests {
     fn java_names() {
         let text = "acks=1\nlinger.ms=7\nbatch.size=100\nbuffer.memory=200\nmax.block.ms=9223372036854775807\n\
                     compression.type=zstd\ncompression.zstd.level=9\ncompression.gzip.level=2\nrequest.timeout.ms=11\n\
-                    key.serializer=org.apache.kafka.common.serialization.StringSerializer\nlinger=1\n\
+                    key.serializer=org.apache.kafka.common.serialization.StringSerializer\nlingr.ms=1\n\
                     partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner\n";
         let (config, remarks) = read(text).unwrap();
         assert_eq!(config.acks, Acks::Leader);
@@ -419,7 +419,7 @@ mod tests {
         assert_eq!(config.client.request_timeout, Duration::from_millis(11));
         assert_eq!(config.partitioner, Partitioner::RoundRobin);
         assert!(!config.is_idempotent(), "acks=1 turns it off, as it was not asked for");
-        assert_eq!(remarks, ["p.properties:11: unknown key linger (did you mean linger.ms?)"]);
+        assert_eq!(remarks, ["p.properties:11: unknown key lingr.ms (did you mean linger.ms?)"]);
     }
 
     #[test]
