@@ -81,7 +81,7 @@ impl ClientConfig {
         Ok(config)
     }
 
-    fn unaddressed() -> ClientConfig {
+    pub(crate) fn unaddressed() -> ClientConfig {
         ClientConfig {
             bootstrap_servers: Vec::new(),
             client_id: "rkafka-client".to_owned(),

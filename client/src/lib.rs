@@ -6,6 +6,7 @@
 //! | [`net`] | connections to brokers: many requests in flight, clear reasons when they fail |
 //! | [`metadata`] | brokers, topics and leaders, cached |
 //! | [`producer`] | sending records |
+//! | [`consumer`] | reads records, alone or sharing them with a group |
 //! | [`admin`] | topics, configurations, offsets and the cluster |
 //! | [`error`] | what can go wrong, each with the address, topic or setting it is about |
 //!
@@ -29,11 +30,13 @@
 pub mod admin;
 mod cluster;
 pub mod config;
+pub mod consumer;
 pub mod error;
 pub mod metadata;
 pub mod net;
 pub mod producer;
 mod topic_id;
+mod topic_partition;
 
 pub use admin::{
     Admin, AlterConfigOp, ConfigEntry, ConfigResource, ConfigResult, ConfigSource, ConfigSynonym,
@@ -41,9 +44,15 @@ pub use admin::{
     ResourceKind, TopicDescription, TopicListing,
 };
 pub use config::ClientConfig;
+pub use consumer::{
+    AssignorKind, AutoOffsetReset, Consumer, ConsumerConfig, ConsumerError, ConsumerGroupMetadata,
+    ConsumerRecord, ConsumerRecords, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp, Position,
+    RebalanceListener,
+};
 pub use error::{ApiError, ClientError, ConfigProblem, ConnectionError, ConnectionFault};
 pub use metadata::{Broker, Metadata, PartitionMetadata, TopicMetadata};
 pub use producer::{ProduceError, Producer, ProducerConfig, Record, RecordMetadata};
 pub use rkafka_config::HostPort;
 pub use rkafka_wire::ErrorCode;
 pub use topic_id::{ParseTopicIdError, TopicId};
+pub use topic_partition::TopicPartition;

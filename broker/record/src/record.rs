@@ -142,6 +142,16 @@ impl<'a> BatchRef<'a> {
     }
 }
 
+impl BatchHeader<'_> {
+    /// The records of this batch in `uncompressed`: its record bytes, decompressed if it has a codec. For readers
+    /// that keep those bytes themselves.
+    #[inline]
+    #[must_use]
+    pub fn records<'b>(&self, uncompressed: &'b [u8]) -> Records<'b> {
+        Records::new(*self, uncompressed)
+    }
+}
+
 impl<'a> DecodedBatch<'a> {
     /// The header of the batch.
     #[inline]

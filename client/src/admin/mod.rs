@@ -46,6 +46,11 @@ impl Admin {
         Ok(Admin { cluster: Arc::new(Cluster::connect(config).await?) })
     }
 
+    /// An administration client on the connections of another client.
+    pub(crate) fn of(cluster: Arc<Cluster>) -> Admin {
+        Admin { cluster }
+    }
+
     /// The brokers and the controller, from the cache.
     ///
     /// # Errors

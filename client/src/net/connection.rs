@@ -209,6 +209,22 @@ impl Connection {
         }
     }
 
+    /// [`Connection::call`] for a request that the broker may hold back for as long as `hold`, such as JoinGroup: the
+    /// answer has that time on top.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub async fn call_holding<R: Request>(
+        &self,
+        version: i16,
+        body: &R,
+        hold: Duration,
+    ) -> Result<R::Response, ClientError> {
+        let mut answer = self.submit(version, body).await?;
+        answer.deadline += hold;
+        answer.wait().await
+    }
+
     /// Sends a request and hands out its answer to wait for: what is submitted one after the other is written in
     /// that order.
     ///

@@ -107,6 +107,17 @@ impl Pool {
         Ok(slot.insert(connection).clone())
     }
 
+    /// A connection of its own to the broker of this id: requests that a broker holds back, such as JoinGroup, keep
+    /// those behind them waiting.
+    ///
+    /// # Errors
+    /// As [`Pool::node`].
+    pub(crate) async fn own(&self, id: i32) -> Result<Connection, ClientError> {
+        let node = self.nodes().get(&id).cloned().ok_or(ClientError::NoSuchBroker(id))?;
+        let opened = Connection::open(&node.address, &self.options).await;
+        opened.map_err(|error| ClientError::Advertised { id, error })
+    }
+
     /// Tries all addresses, each a little after the one before; the first that answers wins.
     async fn enter(&self, addresses: &[HostPort]) -> Result<Connection, Vec<ConnectionError>> {
         let mut attempts = JoinSet::new();
