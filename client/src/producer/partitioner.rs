@@ -88,3 +88,53 @@ pub(crate) fn by_load(queues: &[(usize, usize)], random: &mut fastrand::Rng) -> 
     }
     queues.last().map_or(0, |(partition, _)| *partition)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each line was printed by the Java client's own function.
+    #[test]
+    fn hashes_of_the_java_client() {
+        let vectors = include_str!("../../testdata/murmur2.txt");
+        let mut count = 0;
+        for line in vectors.lines().filter(|line| line.starts_with('-')) {
+            let (key, expected) = line[1..].split_once(' ').unwrap();
+            let byte = |at: usize| u8::from_str_radix(&key[at..at + 2], 16).unwrap();
+            let key: Vec<u8> = (0..key.len()).step_by(2).map(byte).collect();
+            assert_eq!(murmur2(&key), expected.parse::<i32>().unwrap(), "{line}");
+            count += 1;
+        }
+        assert_eq!(count, 33);
+        assert_eq!(partition_of_key(b"a", 7), ((-1_563_381_124 & i32::MAX) % 7) as usize);
+    }
+
+    #[test]
+    fn one_partition_for_about_a_batch() {
+        let mut sticky = Sticky::default();
+        sticky.choose(4);
+        sticky.produced(99, 100, true);
+        assert_eq!(sticky.chosen(), Some(4));
+        sticky.produced(1, 100, false);
+        assert_eq!(sticky.chosen(), Some(4), "the batch is not cut short");
+        assert!(sticky.has_enough(100));
+        sticky.produced(100, 100, false);
+        assert_eq!(sticky.chosen(), None, "twice the size is the end in any case");
+        sticky.choose(5);
+        sticky.produced(100, 100, true);
+        assert_eq!(sticky.chosen(), None);
+    }
+
+    #[test]
+    fn short_queues_are_likelier() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut counts = [0; 3];
+        for _ in 0..6000 {
+            // Weights 3, 1 and 2 of 6.
+            counts[by_load(&[(0, 0), (1, 2), (2, 1)], &mut random)] += 1;
+        }
+        for (count, expected) in counts.into_iter().zip([3000_i32, 1000, 2000]) {
+            assert!((count - expected).abs() < 200, "{counts:?}");
+        }
+    }
+}

@@ -97,7 +97,7 @@ impl Core {
             self.partition(slot).sequences.acknowledge(last_sequence);
             if sent != Some(stamp) {
                 // It was stored under its earlier number: the present one will never be there.
-                self.require_epoch_bump(slot);
+                self.require_epoch_bump(slot, batch.order);
             }
         }
         self.settle(batch, Ok(stored));
@@ -155,7 +155,7 @@ impl Core {
             ErrorCode::DuplicateSequenceNumber => Verdict::Duplicate,
             ErrorCode::UnknownProducerId => {
                 if log_start_offset.is_some() && !is_renumbered {
-                    self.require_epoch_bump(slot);
+                    self.require_epoch_bump(slot, batch.order);
                 }
                 Verdict::Retry
             }
@@ -167,7 +167,7 @@ impl Core {
                 };
                 // Not next: those before it are still to come, and it then.
                 if is_gap && !is_renumbered {
-                    self.require_epoch_bump(slot);
+                    self.require_epoch_bump(slot, batch.order);
                 }
                 Verdict::Retry
             }
@@ -207,11 +207,11 @@ impl Core {
 
     /// Fails a batch. If it is known not to be stored, the sequence starts anew behind it; else what comes behind it
     /// waits until that is known.
-    fn give_up(&mut self, slot: Slot, batch: Batch, error: ProduceError, is_definite: bool) {
+    pub(super) fn give_up(&mut self, slot: Slot, batch: Batch, error: ProduceError, is_definite: bool) {
         if batch.stamp.is_some() {
             // An earlier try may have been stored although the last one was refused.
             if is_definite && batch.attempts == 0 {
-                self.require_epoch_bump(slot);
+                self.require_epoch_bump(slot, batch.order);
             } else {
                 self.leave_unresolved(slot, &batch);
             }

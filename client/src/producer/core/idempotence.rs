@@ -4,7 +4,7 @@
 //! be (the numbers behind it would leave a gap), and when the broker has lost what it knew of the producer. The epoch is
 //! raised here, without asking: brokers take a higher one whose sequence begins at 0.
 
-use super::batch::{Batch, ProducerId};
+use super::batch::{Batch, Order, ProducerId};
 use super::poll::Work;
 use super::{Core, Slot};
 
@@ -22,6 +22,9 @@ impl Core {
         };
         let partition = &self.topics[slot.topic].partitions[slot.partition];
         let Some(head) = partition.queue.front() else { return false };
+        if partition.sequences.gap.is_some_and(|gap| head.order >= gap) {
+            return false;
+        }
         if head.stamp.is_some() {
             // What is sent again is sent one by one in order: the broker refuses what comes before its turn.
             return !partition.is_earlier_away(head.order);
@@ -30,10 +33,10 @@ impl Core {
         !(partition.sequences.unresolved.is_some() || is_stale && partition.has_outstanding())
     }
 
-    /// The numbers of this partition have to start anew.
-    pub(super) fn require_epoch_bump(&mut self, slot: Slot) {
-        self.partition(slot).sequences.rewrite = true;
-        self.epoch_bump_required = true;
+    /// The numbers of this partition have to start anew from this batch on.
+    pub(super) fn require_epoch_bump(&mut self, slot: Slot, from: Order) {
+        let gap = &mut self.partition(slot).sequences.gap;
+        *gap = Some(gap.map_or(from, |gap| gap.min(from)));
     }
 
     /// Notes that nobody knows whether this batch was stored.
@@ -57,31 +60,32 @@ impl Core {
             if partition.sequences.unresolved.is_some() && !partition.has_outstanding() {
                 partition.sequences.unresolved = None;
                 if !partition.sequences.is_next(partition.sequences.next) {
-                    self.require_epoch_bump(slot);
+                    // Nothing is outstanding: only new batches need new numbers.
+                    self.require_epoch_bump(slot, (0, 0));
                 }
             }
         }
     }
 
-    /// Raises the epoch and numbers what is outstanding anew where that was asked for.
+    /// Raises the epoch where there is a gap that nothing outstanding comes before, and numbers what is outstanding
+    /// behind it anew.
     pub(super) fn bump_epoch_if_required(&mut self) {
-        let Some(ProducerId { id, epoch }) = self.producer else { return };
-        if !std::mem::take(&mut self.epoch_bump_required) {
-            return;
-        }
+        let has_gap = |slot: &Slot| {
+            let partition = &self.topics[slot.topic].partitions[slot.partition];
+            partition.sequences.gap.is_some_and(|gap| !partition.is_earlier_outstanding(gap))
+        };
+        let with_gap: Vec<Slot> = self.active.iter().copied().filter(has_gap).collect();
+        let (Some(ProducerId { id, epoch }), false) = (self.producer, with_gap.is_empty()) else { return };
         let Some(epoch) = epoch.checked_add(1) else {
             // The epochs of this id are used up: another id is asked for, then this goes on.
             self.producer = None;
-            self.epoch_bump_required = true;
             return;
         };
         let producer = ProducerId { id, epoch };
         self.producer = Some(producer);
         tracing::debug!(id, epoch, "the sequence of a partition starts anew under the next epoch");
-        for topic in &mut self.topics {
-            for partition in topic.partitions.iter_mut().filter(|partition| partition.sequences.rewrite) {
-                partition.restart_sequences(producer);
-            }
+        for slot in with_gap {
+            self.partition(slot).restart_sequences(producer);
         }
     }
 }

@@ -21,6 +21,8 @@ mod idempotence;
 mod partition;
 mod poll;
 mod split;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -106,8 +108,6 @@ pub(crate) struct Core {
     active: Vec<Slot>,
     /// The id of an idempotent producer, once the cluster gave one.
     producer: Option<ProducerId>,
-    /// A partition waits for the next epoch.
-    epoch_bump_required: bool,
     memory_used: usize,
     /// Callers that wait for room: then batches do not linger.
     memory_waiters: usize,
@@ -194,7 +194,6 @@ impl Core {
             nodes: HashMap::new(),
             active: Vec::new(),
             producer: None,
-            epoch_bump_required: false,
             memory_used: 0,
             memory_waiters: 0,
             next_batch: 0,

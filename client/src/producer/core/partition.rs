@@ -29,8 +29,9 @@ pub(crate) struct Sequences {
     pub(crate) last_acknowledged: Option<i32>,
     /// The number after a batch whose fate is not known: no new batch gets one until it is.
     pub(crate) unresolved: Option<i32>,
-    /// The sequence has to start anew with a new epoch.
-    pub(crate) rewrite: bool,
+    /// There is a gap at this batch: it and those behind it need numbers of a new epoch. Those before it keep theirs:
+    /// they may be stored, and the broker knows them by it.
+    pub(crate) gap: Option<Order>,
 }
 
 impl Sequences {
@@ -60,6 +61,12 @@ impl Partition {
     /// Whether a batch with a sequence number has no final answer yet.
     pub(crate) fn has_outstanding(&self) -> bool {
         !self.away.is_empty() || self.queue.front().is_some_and(|batch| batch.stamp.is_some())
+    }
+
+    /// Whether a batch before this one has no final answer yet.
+    pub(crate) fn is_earlier_outstanding(&self, order: Order) -> bool {
+        let is_earlier = |batch: &Batch| batch.stamp.is_some() && batch.order < order;
+        self.is_earlier_away(order) || self.queue.front().is_some_and(is_earlier)
     }
 
     /// Whether a batch before this one is still on its way.

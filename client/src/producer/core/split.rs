@@ -17,8 +17,7 @@ impl Core {
             Ok(builders) => builders,
             Err(reason) => {
                 tracing::warn!(%error, %reason, "a batch that is too large cannot be split");
-                self.settle(batch, Err(ProduceError::Batch(reason)));
-                self.require_epoch_bump(slot);
+                self.give_up(slot, batch, ProduceError::Batch(reason), true);
                 return;
             }
         };
