@@ -1,13 +1,24 @@
-//! Benchmarks of whole brokers: rkafka and Apache Kafka in turn, in one run, with the same stock clients.
+//! Benchmarks of whole brokers: rkafka and Apache Kafka in turn, in one run, with the same clients.
 //!
-//! `cargo run --release -p rkafka-bench -- race` prints a table of ratios. Absolute figures of a shared machine
-//! mean little; ratios of one run and CPU-seconds of the broker process mean most.
+//! `cargo run --release -p rkafka-bench -- race` prints a table of ratios and saves it under `docs/benchmarks`.
+//! Absolute figures of a shared machine mean little; ratios of one round and CPU-seconds of the broker process
+//! mean most. docs/benchmarks/README.md says how to read them.
 
+mod bare;
+mod broker;
+mod java;
+mod load;
+mod many;
 mod measure;
 mod race;
 mod report;
 
+use std::path::PathBuf;
+
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::broker::{Broker, Product};
 
 /// Benchmarks of rkafka against Apache Kafka.
 #[derive(Parser)]
@@ -19,22 +30,140 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
-    /// Produce, consume and end-to-end latency with the stock Java tools; start-up and memory.
+    /// Start, memory, produce, consume and latency, with stock clients and a load of our own.
     Race {
-        /// Megabytes written by each produce run.
+        /// Megabytes written by each produce run of the Java tool.
         #[arg(long, default_value_t = 200)]
         megabytes: u64,
         /// Only scenarios whose name contains this.
         #[arg(long, default_value = "")]
         only: String,
-        /// Runs of each scenario; the median is reported.
+        /// Rounds; each runs both products.
         #[arg(long, default_value_t = 3)]
-        runs: usize,
+        rounds: usize,
+        /// Where the figures are saved.
+        #[arg(long, default_value = "docs/benchmarks")]
+        save: PathBuf,
+    },
+    /// Many partitions: create, idle cost, restarts.
+    Many {
+        /// How many.
+        #[arg(long, default_value_t = 2000)]
+        partitions: u32,
+        /// Rounds.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Leaves Apache Kafka out.
+        #[arg(long)]
+        alone: bool,
+        /// Where the figures are saved.
+        #[arg(long, default_value = "docs/benchmarks")]
+        save: PathBuf,
+    },
+    /// Produces with the native load to a broker of its own, for profilers.
+    Load {
+        /// `rkafka` or `apache`.
+        #[arg(long, default_value = "rkafka")]
+        product: String,
+        /// Connections.
+        #[arg(long, default_value_t = 1)]
+        connections: u32,
+        /// Requests in all.
+        #[arg(long, default_value_t = 100_000)]
+        requests: u64,
+        /// Records in a batch.
+        #[arg(long, default_value_t = 16)]
+        records: u32,
+        /// Bytes of a record.
+        #[arg(long, default_value_t = 1000)]
+        record_bytes: usize,
+        /// Requests on their way at one time.
+        #[arg(long, default_value_t = 5)]
+        in_flight: u32,
+        /// Then fetches everything this many times.
+        #[arg(long, default_value_t = 0)]
+        fetches: u32,
+        /// A command run beside the load, `{}` in it being the broker's process id (`perf record -p {}`); it
+        /// gets SIGINT afterwards.
+        #[arg(long)]
+        beside: Option<String>,
+    },
+    /// The least a produce or a fetch can cost; started by the race.
+    #[command(hide = true)]
+    Bare {
+        /// `sink` or `source`.
+        what: String,
+        /// The file written or read.
+        file: PathBuf,
+        /// Bytes of a frame.
+        frame_bytes: Option<usize>,
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<()> {
     match Cli::parse().what {
-        What::Race { megabytes, only, runs } => race::run(megabytes, &only, runs),
+        What::Race { megabytes, only, rounds, save } => {
+            race::run(&race::Plan { megabytes, rounds, only }, &save)
+        }
+        What::Many { partitions, rounds, alone, save } => {
+            let products = if alone { &[Product::Rkafka][..] } else { &Product::BOTH };
+            many::run(partitions, rounds, products, &save)
+        }
+        What::Load { product, connections, requests, records, record_bytes, in_flight, fetches, beside } => {
+            let product = if product == "apache" { Product::Apache } else { Product::Rkafka };
+            let load = load::Load {
+                topic: "load",
+                first_partition: 0,
+                partitions: 1,
+                connections,
+                in_flight,
+                requests,
+                records,
+                record_bytes,
+                acks: 1,
+            };
+            profile(product, &load, fetches, beside.as_deref())
+        }
+        What::Bare { what, file, frame_bytes } => match what.as_str() {
+            "sink" => bare::sink(&file, frame_bytes.unwrap_or(16_384)),
+            _ => bare::source(&file),
+        },
     }
+}
+
+/// One load with nothing but its cost told, and a profiler beside it if wanted.
+fn profile(product: Product, load: &load::Load<'_>, fetches: u32, beside: Option<&str>) -> Result<()> {
+    let broker = Broker::started(product)?;
+    broker.create_topic(load.topic, load.partitions)?;
+    let pid = broker.pid()?;
+    let profiler = beside.map(|command| {
+        let command = command.replace("{}", &pid.as_raw_nonzero().to_string());
+        std::process::Command::new("sh").arg("-c").arg(format!("exec {command}")).spawn()
+    });
+    let profiler = profiler.transpose()?;
+    let before = measure::cpu(pid)?;
+    let achieved = load::produce(&broker, load)?;
+    let produced = measure::cpu(pid)?;
+    for _ in 0..fetches {
+        load::fetch(&broker, load.topic, achieved.bytes, 1 << 20)?;
+    }
+    let fetched = measure::cpu(pid)?;
+    if let Some(mut profiler) = profiler {
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&profiler),
+            rustix::process::Signal::INT,
+        )?;
+        let _ = profiler.wait()?;
+    }
+    let produce = (produced - before).as_secs_f64();
+    println!(
+        "{} requests, {:.3} GB in {:?}: {:.3} CPU-s/GB, {:.1} CPU-µs a request; {:.3} CPU-s/GB fetched",
+        achieved.requests,
+        achieved.gigabytes(),
+        achieved.time,
+        produce / achieved.gigabytes(),
+        produce * 1e6 / achieved.requests as f64,
+        (fetched - produced).as_secs_f64() / achieved.gigabytes() / f64::from(fetches.max(1)),
+    );
+    Ok(())
 }

@@ -17,6 +17,7 @@ use crate::metadata::Lease;
 use crate::metadata_store::{ControllerCall, MetadataStore, call};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
+use crate::telemetry::Telemetry;
 
 /// One broker's shared state: handlers, coordinators and background work all hold it.
 ///
@@ -42,6 +43,8 @@ pub struct Broker {
     pub groups: GroupCoordinators,
     /// Producer ids for idempotent producers.
     pub producer_ids: ProducerIds,
+    /// What is counted and timed.
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Broker {

@@ -15,6 +15,7 @@
 //! | [`producer_ids`] | ids of idempotent producers |
 //! | [`node`] | a node: starts and stops everything |
 //! | [`clock`] | the one real clock |
+//! | [`telemetry`] | metrics, health and readiness over HTTP |
 //! | `internal_topics` | topics that come into being by being named |
 //! | `errors` | which failure becomes which code on the wire |
 
@@ -33,3 +34,4 @@ pub mod partition;
 pub mod producer_ids;
 pub mod quorum;
 pub mod server;
+pub mod telemetry;

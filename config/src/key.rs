@@ -82,6 +82,9 @@ pub enum Default {
     Text(&'static str),
 }
 
+/// [`KeyDef::since`] of keys that Kafka does not have.
+pub const OWN: &str = "rkafka";
+
 /// One key of the table: everything parsing, validation, DescribeConfigs and the reference page know of it.
 #[derive(Debug)]
 pub struct KeyDef {

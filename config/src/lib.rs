@@ -40,8 +40,8 @@ pub use describe::{ConfigEntry, ConfigSource, Synonym};
 pub use error::{ConfigError, ConfigErrors, InvalidConfig, Origin};
 pub use group::GroupConfig;
 pub use key::{
-    BrokerKey, Default, GroupKey, Importance, Key, KeyDef, OfBroker, OfGroup, OfTopic, Scope, ScopeMarker,
-    Standing, TopicKey, UpdateMode,
+    BrokerKey, Default, GroupKey, Importance, Key, KeyDef, OWN, OfBroker, OfGroup, OfTopic, Scope,
+    ScopeMarker, Standing, TopicKey, UpdateMode,
 };
 pub use layers::DynamicLayer;
 pub use listeners::Listeners;

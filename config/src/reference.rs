@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::key::{Default, KeyDef, Scope, Standing};
+use crate::key::{Default, KeyDef, OWN, Scope, Standing};
 use crate::keys;
 
 const HEAD: &str = "\
@@ -81,6 +81,7 @@ fn entry(page: &mut String, def: &KeyDef) {
     facts.push(format!("importance {}", def.importance.name()));
     facts.push(match def.until {
         Some(until) => format!("since {}, until {until}", def.since),
+        None if def.since == OWN => "of rkafka only".to_owned(),
         None => format!("since {}", def.since),
     });
     if let Standing::Ignored(why) = def.standing {

@@ -71,9 +71,16 @@ impl Stock {
     /// A `java` command with the set on its class path and a small heap.
     #[must_use]
     pub fn java(self, main_class: &str) -> Command {
-        let mut java = Command::new("java");
         // Short-lived tools: the serial collector and the first compiler tier start fastest.
-        java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"]);
+        self.java_with(&["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], main_class)
+    }
+
+    /// A `java` command with the set on its class path and these options for the JVM: benchmarks use those of
+    /// the stock scripts.
+    #[must_use]
+    pub fn java_with(self, options: &[&str], main_class: &str) -> Command {
+        let mut java = Command::new("java");
+        java.args(options).arg("-Dfile.encoding=UTF-8");
         java.args(["-Dstdout.encoding=UTF-8", "-Dstderr.encoding=UTF-8"]);
         let resources = build::root().join("tests/stock/resources");
         java.arg("-cp").arg(format!("{}:{}/*", resources.display(), self.jars().display()));

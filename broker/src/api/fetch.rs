@@ -314,6 +314,7 @@ impl Fetch {
         if let Some(error) = decided.error {
             return refused(&self.call, error.error_code());
         }
+        broker.telemetry.topics.bytes_out.increment(reading.bytes);
         let mut body = FetchAnswer {
             throttle_time_ms: 0,
             error: ErrorCode::None,
@@ -360,6 +361,7 @@ impl Fetch {
                 records: records(read.slice.slice),
             },
             Outcomes::Failed(error) => {
+                self.call.broker.telemetry.topics.failed_fetch.increment(1);
                 let mut failed = FetchedPartition::failed(asked.partition, error);
                 // Kafka has no list where it looked into the partition, and an empty one where there is none.
                 let is_unknown = matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId);

@@ -135,11 +135,13 @@ impl Dispatcher {
             header,
         };
         let bytes = checked.memory_estimate();
+        let telemetry = &self.broker.telemetry;
+        let timed = |call: Call, request| telemetry.timed(call.header.api_key, || dispatch(call, request));
         if bytes <= FREE_DECODED_BYTES {
-            return Ok(dispatch(call, checked.decode()?));
+            return Ok(timed(call, checked.decode()?));
         }
         match self.budget.try_take(bytes) {
-            Some(grant) => Ok(holding(grant, dispatch(call, checked.decode()?))),
+            Some(grant) => Ok(holding(grant, timed(call, checked.decode()?))),
             None => Ok(Stage::Waiting(Box::pin(decode_later(self.budget.clone(), call, checked)))),
         }
     }

@@ -14,7 +14,7 @@ use rkafka_core::controller::is_internal_topic;
 use rkafka_core::ids::{BrokerId, PartitionId};
 use rkafka_core::image::{Image, Topic};
 use rkafka_core::time::Now;
-use rkafka_log::{AppendError, AppendOrigin, RecordError};
+use rkafka_log::{AppendError, AppendOrigin, AppendOutcome, RecordError};
 use rkafka_record::{BatchRef, Codec};
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -188,6 +188,7 @@ impl Produce<'_> {
     ) -> PartitionProduceResponse {
         match self.append(topic, data) {
             Ok(Appended { outcome, commit }) => {
+                self.count(data, &outcome);
                 self.uncommitted.extend(commit.map(|commit| Uncommitted {
                     name: topic_name(&of.name),
                     topic_id: of.topic_id,
@@ -201,6 +202,7 @@ impl Produce<'_> {
                     .with_log_start_offset(outcome.log_start_offset)
             }
             Err(refusal) => {
+                self.call.broker.telemetry.topics.failed_produce.increment(1);
                 let moved = refusal.error == ErrorCode::NotLeaderOrFollower;
                 let mut response = failed(data.index, refusal);
                 if moved && self.call.version() >= CURRENT_LEADER {
@@ -209,6 +211,15 @@ impl Produce<'_> {
                 response
             }
         }
+    }
+
+    fn count(&self, data: &PartitionProduceData, outcome: &AppendOutcome) {
+        if outcome.duplicate {
+            return;
+        }
+        let topics = &self.call.broker.telemetry.topics;
+        topics.bytes_in.increment(data.records.as_ref().map_or(0, |batch| batch.len() as u64));
+        topics.messages_in.increment(outcome.last_offset.abs_diff(outcome.base_offset) + 1);
     }
 
     fn append(&self, topic: &Topic, data: &PartitionProduceData) -> Result<Appended, Refusal> {

@@ -9,5 +9,6 @@ mod group_errors;
 mod groups;
 mod offsets;
 mod produce;
+mod telemetry;
 mod topics;
 mod versions;

@@ -27,6 +27,7 @@ use rkafka_log::dirs::LogDirs;
 use crate::background::Background;
 use crate::broker::Broker;
 use crate::controller::ControllerHandle;
+use crate::telemetry::HttpPages;
 use membership::Membership;
 use serving::Serving;
 
@@ -43,6 +44,7 @@ pub struct Node {
     membership: Membership,
     controller: ControllerHandle,
     log_dirs: Arc<LogDirs>,
+    pages: HttpPages,
 }
 
 impl std::fmt::Debug for Node {
@@ -58,6 +60,11 @@ impl Node {
     /// Listener names and the addresses that were really bound.
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
         self.serving.addresses()
+    }
+
+    /// Where `/metrics`, `/healthz` and `/readyz` are served, if they are.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.pages.address()
     }
 
     /// This node's id.

@@ -33,6 +33,7 @@ use crate::metadata::{Lease, Reconciler, adopt_logs};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::{self, Quorum, QuorumError};
+use crate::telemetry::{HttpError, HttpPages};
 
 /// Why a node cannot start. Nothing is left half made: the same command works once the cause is gone.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum StartError {
     /// A listener cannot be had.
     #[error(transparent)]
     Listener(#[from] ListenerError),
+    /// The pages for metrics and health cannot be had.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The log directories cannot be used.
     #[error("log.dirs: {0}")]
     LogDirs(#[from] LogError),
@@ -73,6 +77,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
     refuse_several_voters(&file_config)?;
     // First of all: a port that is taken is the most frequent fault and must not cost a recovery of all logs.
     let listeners = bind(&file_config)?;
+    let pages = HttpPages::start(file_config.get(keys::METRICS_HTTP_ADDRESS))?;
     let endpoints = advertised(&file_config, &listeners);
     let budget = memory_budget(&file_config);
     let clock = Clock::default();
@@ -122,11 +127,13 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         fetch_sessions: sessions.into(),
         groups: GroupCoordinators::new(CancellationToken::new()),
         producer_ids: ProducerIds::default(),
+        telemetry: pages.telemetry().clone(),
     });
     let background = Background::start(&broker);
     let serving = Serving::start(&broker, listeners, budget)?;
+    pages.ready(&broker);
     info!(%id, cluster_id, partitions = broker.partitions.len(), "started");
-    Ok(Node { broker, cluster_id, serving, background, membership, controller, log_dirs })
+    Ok(Node { broker, cluster_id, serving, background, membership, controller, log_dirs, pages })
 }
 
 /// Only a quorum of one is served so far; a node that was configured for more must not act as if it were

@@ -21,7 +21,8 @@ impl Node {
     /// Ends connections after what is owed to them, then groups, background work and the controller; closes
     /// all logs; leaves checkpoints and the clean shutdown marker.
     pub async fn shutdown(self) {
-        let Node { broker, serving, background, membership, controller, log_dirs, .. } = self;
+        let Node { broker, serving, background, membership, controller, log_dirs, pages, .. } = self;
+        pages.stopping();
         serving.stop().await;
         broker.groups.shutdown().await;
         background.stop().await;

@@ -1,6 +1,7 @@
 //! Brokers for tests: a real quorum of one and real logs in a temporary directory, on a port of the system's
 //! choice; and a client that speaks through `kafka-protocol` alone.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -46,6 +47,11 @@ impl TestBroker {
 
     pub(crate) fn broker(&self) -> &Arc<Broker> {
         &self.node.broker
+    }
+
+    /// Where its pages for metrics and health are, if it has any.
+    pub(crate) fn http_address(&self) -> Option<SocketAddr> {
+        self.node.http_address()
     }
 
     /// A connection of a client that calls itself `test`.

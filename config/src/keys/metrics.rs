@@ -1,7 +1,7 @@
 //! Metrics and their reporters.
 
 use super::reasons;
-use crate::key::{default, key_table};
+use crate::key::{OWN, default, key_table, null};
 use crate::range::Accepts;
 use crate::value::{List, Text};
 
@@ -18,6 +18,10 @@ key_table! { OfBroker from super::tiered::END;
     METRIC_REPORTERS: List = "metric.reporters" =>
         default("org.apache.kafka.common.metrics.JmxReporter").accepts(Accepts::AnyOf(&[])).low()
             .cluster_wide().ignored(reasons::JAVA);
+
+    /// Address (`host:port`) for pages over HTTP: `/metrics` in Prometheus's text format, `/healthz` and `/readyz`.
+    /// Unset, there are none and nothing is recorded.
+    METRICS_HTTP_ADDRESS: Option<Text> = "metrics.http.address" => null().low().since(OWN).unlisted();
 
     /// Samples that a metric is computed from.
     METRICS_NUM_SAMPLES: i32 = "metrics.num.samples" =>
