@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod channel;
 pub mod event;
+pub mod interceptor;
+pub mod plan;
 pub mod receipt;
+pub mod source;
 pub mod text;

@@ -74,7 +74,7 @@ pub struct Lines<R> {
     searched: usize,
     /// The position of `buffer[start]`.
     position: u64,
-    /// Lines begun so far.
+    /// Lines begun of which something was given out.
     line: u64,
     in_long_line: bool,
     at_end: bool,
@@ -107,6 +107,12 @@ impl<R: Read> Lines<R> {
     #[must_use]
     pub fn has_unended(&self) -> bool {
         self.at_end && self.start < self.buffer.len()
+    }
+
+    /// Whether what comes next continues a line that was too long.
+    #[must_use]
+    pub fn in_long_line(&self) -> bool {
+        self.in_long_line
     }
 
     /// Asks the reader again although it had come to its end: the file has grown.
@@ -148,9 +154,6 @@ impl<R: Read> Lines<R> {
         // No character set has more units than bytes, so that most lines need no count.
         let take = if length > max_units { charset.prefix_of_units(bytes, max_units) } else { length };
         let whole = take == length && (ended || self.at_end);
-        if !self.in_long_line {
-            self.line += 1;
-        }
         let from = text.len();
         if let Err(Malformed { at, length }) = charset.decode(&bytes[..take], policy, text) {
             text.truncate(from);
@@ -158,6 +161,9 @@ impl<R: Read> Lines<R> {
         }
         if strip_carriage_return && whole && ended && text[from..].ends_with('\r') {
             text.pop();
+        }
+        if !self.in_long_line {
+            self.line += 1;
         }
         let consumed = if whole { take + line_end } else { take };
         self.start += consumed;
@@ -172,7 +178,7 @@ impl<R: Read> Lines<R> {
         let bytes = &self.buffer[self.start + at..(self.start + at + length).min(self.buffer.len())];
         let hexadecimal: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
         LineError::Malformed {
-            line: self.line,
+            line: if self.in_long_line { self.line } else { self.line + 1 },
             position: self.position + at as u64,
             bytes: hexadecimal.join(" "),
             charset: self.rules.charset.to_string(),
@@ -309,8 +315,10 @@ mod tests {
         let mut lines = Lines::new(&b"good\nb\xB0\n"[..], 100, rules("GBK", 10));
         let mut text = String::new();
         assert_eq!(lines.next_into(&mut text, true).unwrap().unwrap().end, 105);
-        let error = lines.next_into(&mut text, true).unwrap_err();
-        assert_eq!(error.to_string(), "line 2 has bytes at position 106 that are no GBK text (B0)");
+        for _ in 0..2 {
+            let error = lines.next_into(&mut text, true).unwrap_err();
+            assert_eq!(error.to_string(), "line 2 has bytes at position 106 that are no GBK text (B0)");
+        }
         assert_eq!((text.as_str(), lines.position()), ("good", 105));
     }
 
