@@ -110,6 +110,8 @@ pub type PendingReply = Pin<Box<dyn Future<Output = Result<ControllerReply, Cont
 pub struct QuorumReplica {
     /// The node.
     pub id: i32,
+    /// The directory of its quorum log (KIP-853); zero if unknown.
+    pub directory: [u8; 16],
     /// How far its log is known to go.
     pub log_end_offset: i64,
     /// When it last fetched or acknowledged, milliseconds since 1970; -1 if unknown.
@@ -133,6 +135,17 @@ pub struct QuorumStatus {
     pub observers: Vec<QuorumReplica>,
 }
 
+/// An operator's change of the quorum's voters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoterChange {
+    /// Whether the node shall vote from now on, or shall not any more.
+    pub votes: bool,
+    /// The node.
+    pub id: i32,
+    /// The directory of its quorum log.
+    pub directory: [u8; 16],
+}
+
 /// The metadata as one node sees it.
 pub trait MetadataStore: Send + Sync + 'static {
     /// The newest image. Lock-free; called for every request.
@@ -144,25 +157,14 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// The active controller, if one is known.
     fn controller(&self) -> Option<BrokerId>;
 
-    /// The state of the quorum. Unless an implementation knows more: of one whose only voter is the
-    /// controller.
-    fn quorum_status(&self) -> QuorumStatus {
-        let log_end_offset = i64::try_from(self.image().sequence()).unwrap_or(i64::MAX);
-        let voter = |id: BrokerId| QuorumReplica {
-            id: id.0,
-            log_end_offset,
-            last_fetch_ms: -1,
-            last_caught_up_ms: -1,
-        };
-        let controller = self.controller();
-        QuorumStatus {
-            leader: controller.map(|id| id.0),
-            leader_epoch: 0,
-            high_watermark: log_end_offset,
-            voters: controller.into_iter().map(voter).collect(),
-            observers: Vec::new(),
-        }
-    }
+    /// The state of the quorum as its leader sees it; what this node knows if the leader cannot be asked.
+    fn quorum_status(&self) -> Pin<Box<dyn Future<Output = QuorumStatus> + Send>>;
+
+    /// Has an operator's change of the voters carried out (KIP-853).
+    fn change_voters(
+        &self,
+        change: VoterChange,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ControllerError>> + Send>>;
 
     /// Sends a request to the active controller. The reply comes when the change is in the image of this node
     /// *and* this node's partitions are as that image says, so that the client's next request finds them.

@@ -1,13 +1,13 @@
 //! DescribeQuorum (55), versions 0 to 2: who votes on the metadata, and how far they are (KIP-595, KIP-836).
 //!
 //! - Kafka's partition of the metadata is `__cluster_metadata`-0; anything else asked for is error 3.
-//! - v2 directory ids and the nodes' listeners (KIP-853): rkafka's voters have no directory ids, and are
-//!   listed by id alone.
+//! - v2 directory ids and the nodes' listeners (KIP-853): nodes are listed by id alone.
 
 use rkafka_wire::messages::describe_quorum_response::{Node, PartitionData, ReplicaState, TopicData};
 use rkafka_wire::messages::{BrokerId, DescribeQuorumRequest, DescribeQuorumResponse};
 use rkafka_wire::versions::Versions;
 use rkafka_wire::{ErrorCode, StrBytes};
+use uuid::Uuid;
 
 use super::Call;
 use crate::metadata_store::{QuorumReplica, QuorumStatus};
@@ -18,11 +18,15 @@ pub(super) const VERSIONS: Versions = Versions::new(0, 2);
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
 pub(super) fn handle(call: Call, request: DescribeQuorumRequest) -> Stage {
-    let status = call.broker.metadata.quorum_status();
+    let (status, version) = (call.broker.metadata.quorum_status(), call.version());
+    call.later(async move { body(&status.await, request, version) })
+}
+
+fn body(status: &QuorumStatus, request: DescribeQuorumRequest, version: i16) -> DescribeQuorumResponse {
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             if *topic.topic_name.0 == *METADATA_TOPIC && partition.partition_index == 0 {
-                return quorum(&status);
+                return quorum(status, version);
             }
             let error = ErrorCode::UnknownTopicOrPartition;
             PartitionData::default()
@@ -34,22 +38,25 @@ pub(super) fn handle(call: Call, request: DescribeQuorumRequest) -> Stage {
         TopicData::default().with_topic_name(topic.topic_name).with_partitions(partitions)
     });
     let nodes = status.voters.iter().map(|voter| Node::default().with_node_id(BrokerId(voter.id)));
-    let nodes = if call.version() >= 2 { nodes.collect() } else { Vec::new() };
-    call.answer(&DescribeQuorumResponse::default().with_topics(topics.collect()).with_nodes(nodes))
+    let nodes = if version >= 2 { nodes.collect() } else { Vec::new() };
+    DescribeQuorumResponse::default().with_topics(topics.collect()).with_nodes(nodes)
 }
 
-fn quorum(status: &QuorumStatus) -> PartitionData {
+fn quorum(status: &QuorumStatus, version: i16) -> PartitionData {
+    let replicas = |of: &[QuorumReplica]| of.iter().map(|one| replica(one, version)).collect();
     PartitionData::default()
         .with_leader_id(BrokerId(status.leader.unwrap_or(-1)))
         .with_leader_epoch(status.leader_epoch)
         .with_high_watermark(status.high_watermark)
-        .with_current_voters(status.voters.iter().map(replica).collect())
-        .with_observers(status.observers.iter().map(replica).collect())
+        .with_current_voters(replicas(&status.voters))
+        .with_observers(replicas(&status.observers))
 }
 
-fn replica(replica: &QuorumReplica) -> ReplicaState {
+fn replica(replica: &QuorumReplica, version: i16) -> ReplicaState {
+    let directory = if version >= 2 { Uuid::from_bytes(replica.directory) } else { Uuid::nil() };
     ReplicaState::default()
         .with_replica_id(BrokerId(replica.id))
+        .with_replica_directory_id(directory)
         .with_log_end_offset(replica.log_end_offset)
         .with_last_fetch_timestamp(replica.last_fetch_ms)
         .with_last_caught_up_timestamp(replica.last_caught_up_ms)

@@ -2,10 +2,12 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `death_watch.rs` | notices at once that a broker's process has ended |
 //! | `dispatch.rs` | request → records and reply, by rkafka-core's handlers |
 //! | `task.rs` | drains the queue, commits what it generated as one batch, then answers |
 //! | `store.rs` | the [`crate::metadata_store::MetadataStore`] that everyone else sees |
 
+mod death_watch;
 mod dispatch;
 mod store;
 mod task;

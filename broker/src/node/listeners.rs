@@ -9,6 +9,7 @@ use std::time::Duration;
 use rkafka_config::{BrokerConfig, Endpoint, SecurityProtocol, keys};
 use rkafka_core::image;
 
+use super::place::Door;
 use crate::server::listener::ConnectionCount;
 use crate::server::memory::default_budget;
 use crate::server::{ConnectionLimits, Listener, ListenerConfig, MemoryBudget};
@@ -53,10 +54,46 @@ pub enum ListenerError {
 /// # Errors
 /// The first listener that cannot be had.
 pub(super) fn bind(config: &BrokerConfig) -> Result<Vec<Listener>, ListenerError> {
-    config.node().listeners.broker().map(|endpoint| bind_one(config, endpoint)).collect()
+    config.node().listeners.broker().map(|endpoint| bind_one(config, endpoint, PORT_TAKEN)).collect()
 }
 
-fn bind_one(config: &BrokerConfig, endpoint: &Endpoint) -> Result<Listener, ListenerError> {
+/// Binds what other nodes call, where that is not a listener for clients.
+///
+/// # Errors
+/// The first listener that cannot be had.
+pub(super) fn bind_for_nodes(config: &BrokerConfig, door: &Door) -> Result<Vec<Listener>, ListenerError> {
+    match door {
+        Door::None | Door::InterBroker => Ok(Vec::new()),
+        Door::Controller => config
+            .node()
+            .listeners
+            .controller()
+            .map(|endpoint| bind_one(config, endpoint, PORT_TAKEN))
+            .collect(),
+        Door::Own { host, port } => {
+            let endpoint = Endpoint {
+                name: QUORUM_LISTENER.to_owned(),
+                protocol: SecurityProtocol::Plaintext,
+                host: host.map(|address| address.to_string()),
+                port: *port,
+            };
+            Ok(vec![bind_one(config, &endpoint, QUORUM_PORT_TAKEN)?])
+        }
+    }
+}
+
+/// The name of the listener at this node's address of `zookeeper.connect`, in messages.
+const QUORUM_LISTENER: &str = "QUORUM";
+
+const PORT_TAKEN: &str = "; another program uses the port: stop it, or set another port in listeners";
+const QUORUM_PORT_TAKEN: &str = "; another program uses the port, perhaps a ZooKeeper: rkafka needs none and keeps the \
+     cluster's metadata at this address of zookeeper.connect itself. Stop it, or name another port in zookeeper.connect";
+
+fn bind_one(
+    config: &BrokerConfig,
+    endpoint: &Endpoint,
+    taken: &'static str,
+) -> Result<Listener, ListenerError> {
     let listener = endpoint.name.clone();
     if endpoint.protocol != SecurityProtocol::Plaintext {
         return Err(ListenerError::Protocol { listener, protocol: endpoint.protocol.name() });
@@ -81,9 +118,7 @@ fn bind_one(config: &BrokerConfig, endpoint: &Endpoint) -> Result<Listener, List
     };
     bound.map_err(|source| {
         let hint = match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                "; another program uses the port: stop it, or set another port in listeners"
-            }
+            io::ErrorKind::AddrInUse => taken,
             io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
             io::ErrorKind::AddrNotAvailable => "; the host in listeners is no address of this machine",
             _ => "",
@@ -179,7 +214,7 @@ pub(super) fn advertised(config: &BrokerConfig, bound: &[Listener]) -> Vec<image
 
 /// This host's name, if it leads back here; otherwise `localhost`, which at least clients on this machine
 /// reach.
-fn own_host() -> Arc<str> {
+pub(super) fn own_host() -> Arc<str> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let resolves = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
     if resolves { name.into() } else { "localhost".into() }

@@ -3,17 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rkafka_core::controller::{ControllerError, ErrorKind, Heartbeat, RegisterBroker};
+use rkafka_core::controller::{ControllerError, ErrorKind, Heartbeat, HeartbeatReply, RegisterBroker};
 use rkafka_core::ids::BrokerId;
 use rkafka_core::image::BrokerRegistration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::clock::Clock;
+use crate::metadata::Lease;
 use crate::metadata_store::{MetadataStore, call};
 
 /// How soon to try again while the controller does not unfence this broker.
 const RETRY: Duration = Duration::from_millis(20);
+/// How soon to try again after a heartbeat that failed.
+const SOON: Duration = Duration::from_millis(200);
+/// How often a broker that is leaving asks whether it may go.
+const LEAVING: Duration = Duration::from_millis(20);
 
 /// The heartbeats of a registered broker; they end with [`Membership::leave`].
 #[derive(Debug)]
@@ -29,6 +35,13 @@ pub(super) struct Member {
     pub(super) broker: BrokerRegistration,
     /// `broker.heartbeat.interval.ms`.
     pub(super) interval: Duration,
+    /// `broker.session.timeout.ms`.
+    pub(super) session: Duration,
+    /// What the heartbeats renew.
+    pub(super) lease: Arc<Lease>,
+    pub(super) clock: Clock,
+    /// Whether there can be brokers to hand leaderships to; then leaving may take this long.
+    pub(super) leaving_max: Option<Duration>,
 }
 
 impl Member {
@@ -39,38 +52,75 @@ impl Member {
     pub(super) async fn join(self) -> Result<Membership, ControllerError> {
         self.end_former_life().await?;
         let mut epoch = self.register().await?;
-        while !self.beat(epoch).await? {
+        while self.beat(epoch, false).await?.fenced {
             tokio::time::sleep(RETRY).await;
         }
         info!(id = %self.id(), epoch, "registered and unfenced");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
+            let mut pause = self.interval;
             loop {
                 tokio::select! {
                     biased;
-                    () = stopped.cancelled() => return,
-                    () = tokio::time::sleep(self.interval) => {}
+                    () = stopped.cancelled() => return self.hand_over(epoch).await,
+                    () = tokio::time::sleep(pause) => {}
                 }
-                match self.beat(epoch).await {
-                    Ok(_) => {}
-                    Err(error) if error.kind == ErrorKind::StaleBrokerEpoch => match self.register().await {
-                        Ok(new) => epoch = new,
-                        Err(error) => warn!(%error, "this broker cannot register again"),
-                    },
-                    Err(error) => warn!(%error, "heartbeat failed"),
-                }
+                // One that does not come back within the session is as good as failed.
+                let beat = tokio::time::timeout(self.session, self.beat(epoch, false)).await;
+                pause = match beat {
+                    Ok(Ok(HeartbeatReply { fenced: false, .. })) => self.interval,
+                    Ok(Ok(_)) => SOON,
+                    Ok(Err(error)) if error.kind == ErrorKind::StaleBrokerEpoch => {
+                        match self.register().await {
+                            Ok(new) => epoch = new,
+                            Err(error) => warn!(%error, "this broker cannot register again"),
+                        }
+                        SOON
+                    }
+                    Ok(Err(error)) => {
+                        warn!(%error, "heartbeat failed");
+                        SOON
+                    }
+                    Err(_) => {
+                        warn!("the controller has not answered a heartbeat for a whole session");
+                        SOON
+                    }
+                };
             }
         });
         Ok(Membership { stop, task })
+    }
+
+    /// Controlled shutdown: the controller gives this broker's leaderships to others and says when all know.
+    async fn hand_over(&self, epoch: i64) {
+        let Some(limit) = self.leaving_max else { return };
+        let left = async {
+            loop {
+                match self.beat(epoch, true).await {
+                    Ok(HeartbeatReply { shut_down: true, .. }) => return,
+                    Ok(_) => {}
+                    Err(error) => {
+                        warn!(%error, "controlled shutdown: the controller refuses");
+                        return;
+                    }
+                }
+                tokio::time::sleep(LEAVING).await;
+            }
+        };
+        if tokio::time::timeout(limit, left).await.is_err() {
+            warn!(
+                "controlled shutdown did not end in time; leaderships that are left move when others notice"
+            );
+        }
     }
 
     fn id(&self) -> BrokerId {
         self.broker.id
     }
 
-    /// A registration of this id that counts as alive is this node's own, from before a restart: the log
-    /// directories are locked and the controller is this very process. Its session need not run out first.
+    /// A registration of this id that counts as alive is this node's own, from before a restart: the quorum knows
+    /// the node by the directory of its log, which this process has locked. Its session need not run out first.
     async fn end_former_life(&self) -> Result<(), ControllerError> {
         let image = self.metadata.image();
         let Some(former) = image.brokers().get(self.id()).filter(|former| !former.fenced) else {
@@ -95,21 +145,28 @@ impl Member {
         call(self.metadata.as_ref(), request).await
     }
 
-    /// One heartbeat; whether this broker is unfenced.
-    async fn beat(&self, epoch: i64) -> Result<bool, ControllerError> {
+    /// One heartbeat. Answered well, it renews the lease from when it was sent.
+    async fn beat(&self, epoch: i64, want_shutdown: bool) -> Result<HeartbeatReply, ControllerError> {
+        let sent_ms = self.clock.mono_ms();
         let heartbeat = Heartbeat {
             broker: self.id(),
             epoch,
             sequence: self.metadata.image().sequence(),
             want_fence: false,
-            want_shutdown: false,
+            want_shutdown,
         };
-        Ok(!call(self.metadata.as_ref(), heartbeat).await?.fenced)
+        let reply = call(self.metadata.as_ref(), heartbeat).await?;
+        match reply.fenced {
+            true => self.lease.end(),
+            false => self.lease.renew(sent_ms, self.session),
+        }
+        Ok(reply)
     }
 }
 
 impl Membership {
-    /// No more heartbeats. Alone in its cluster a broker has nobody to hand its leaderships to; it just goes.
+    /// No more heartbeats but those of a controlled shutdown. Alone in its cluster a broker has nobody to hand its
+    /// leaderships to; it just goes.
     pub(super) async fn leave(self) {
         self.stop.cancel();
         if let Err(error) = self.task.await {

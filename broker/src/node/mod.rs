@@ -1,15 +1,17 @@
 //! One node: what it is made of, and in which order it starts and stops.
 //!
 //! ```text
+//! place.rs       this node's place in the quorum, by its configuration
 //! start.rs       sockets → log directories → quorum → image → logs → register → unfence → accept
 //! membership.rs  registration and heartbeats
-//! stop.rs        drain → leave → close logs → checkpoints → clean shutdown marker
+//! stop.rs        leave → drain → close logs → checkpoints → clean shutdown marker
 //! listeners.rs   configured listeners, bound; what others are told of them
 //! serving.rs     connections of a running broker
 //! ```
 
 mod listeners;
 mod membership;
+mod place;
 mod serving;
 mod start;
 mod stop;
@@ -32,6 +34,7 @@ use membership::Membership;
 use serving::Serving;
 
 pub use listeners::ListenerError;
+pub use place::PlaceError;
 pub use start::{StartError, start};
 
 /// A running node. [`Node::shutdown`] ends it in order; dropping it leaves the log directories as a crash
@@ -41,7 +44,8 @@ pub struct Node {
     cluster_id: String,
     serving: Serving,
     background: Background,
-    membership: Membership,
+    /// Nothing on a node that only votes.
+    membership: Option<Membership>,
     controller: ControllerHandle,
     log_dirs: Arc<LogDirs>,
     pages: HttpPages,

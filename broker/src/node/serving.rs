@@ -1,9 +1,12 @@
-//! A broker that serves clients: its listeners and what belongs to them.
+//! A node's listeners and what belongs to them. The quorum's are served first: nodes must be able to talk before
+//! any of them has an image to serve clients from.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+use rkafka_config::BrokerConfig;
 use rkafka_wire::WireError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,44 +16,77 @@ use super::listeners::connection_count;
 use crate::api::{Dispatcher, served_apis};
 use crate::broker::Broker;
 use crate::coordinator::GroupCoordinators;
+use crate::quorum::{PeerSession, Quorum};
 use crate::server::listener::ServerShared;
-use crate::server::{Listener, MemoryBudget};
+use crate::server::{CloseReason, ConnectionInfo, Listener, MemoryBudget, Outcome, Service, Stage};
 
 /// How long connections may take to end when the broker stops.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Listeners and connections of a running broker.
+/// Listeners and connections of a node.
 #[derive(Debug)]
 pub(super) struct Serving {
     shared: ServerShared,
     addresses: Vec<(Arc<str>, SocketAddr)>,
+    /// Serves clients, once there is a broker.
+    clients: Arc<OnceLock<Dispatcher>>,
 }
 
 impl Serving {
-    /// Accepts connections on all listeners.
-    ///
-    /// # Errors
-    /// Never in a build whose tests pass ([`served_apis`]).
-    pub(super) fn start(
-        broker: &Arc<Broker>,
-        listeners: Vec<Listener>,
-        budget: MemoryBudget,
-    ) -> Result<Self, WireError> {
+    /// Nothing is accepted yet.
+    pub(super) fn new(config: &BrokerConfig, budget: MemoryBudget) -> Self {
         let shared = ServerShared {
-            budget: budget.clone(),
-            connections: Arc::new(connection_count(&broker.config.load())),
+            budget,
+            connections: Arc::new(connection_count(config)),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        let dispatcher = Dispatcher::new(broker.clone(), Arc::new(served_apis()?), budget);
-        let addresses = listeners.iter().map(|listener| (listener.name().clone(), listener.address()));
-        let addresses = addresses.collect();
+        Self { shared, addresses: Vec::new(), clients: Arc::default() }
+    }
+
+    /// Accepts connections of other nodes; clients on these listeners are served once there is a broker. Those see
+    /// brokers as listener `seen_as` does.
+    pub(super) fn serve_nodes(
+        &mut self,
+        listeners: Vec<Listener>,
+        quorum: &Arc<Quorum>,
+        seen_as: Option<&Arc<str>>,
+    ) {
+        for listener in listeners {
+            let (quorum, clients) = (quorum.clone(), self.clients.clone());
+            let seen_as = seen_as.cloned().unwrap_or_else(|| listener.name().clone());
+            self.run(listener, move || NodeService {
+                session: PeerSession::new(quorum.clone()),
+                clients: clients.clone(),
+                seen_as: seen_as.clone(),
+                info: None,
+            });
+        }
+    }
+
+    /// Accepts clients on all listeners.
+    ///
+    /// # Errors
+    /// Never in a build whose tests pass ([`served_apis`]).
+    pub(super) fn serve_clients(
+        &mut self,
+        broker: &Arc<Broker>,
+        listeners: Vec<Listener>,
+    ) -> Result<(), WireError> {
+        let dispatcher =
+            Dispatcher::new(broker.clone(), Arc::new(served_apis()?), self.shared.budget.clone());
+        self.clients.get_or_init(|| dispatcher.clone());
         for listener in listeners {
             let dispatcher = dispatcher.clone();
-            shared.tasks.spawn(listener.run(shared.clone(), move || dispatcher.clone()));
+            self.run(listener, move || dispatcher.clone());
         }
-        shared.tasks.spawn(GroupCoordinators::watch(broker.clone(), shared.shutdown.clone()));
-        Ok(Self { shared, addresses })
+        self.shared.tasks.spawn(GroupCoordinators::watch(broker.clone(), self.shared.shutdown.clone()));
+        Ok(())
+    }
+
+    fn run<S: Service>(&mut self, listener: Listener, service: impl Fn() -> S + Send + 'static) {
+        self.addresses.push((listener.name().clone(), listener.address()));
+        self.shared.tasks.spawn(listener.run(self.shared.clone(), service));
     }
 
     /// Listener names and the addresses that were bound.
@@ -65,5 +101,32 @@ impl Serving {
         if tokio::time::timeout(DRAIN_MAX, self.shared.tasks.wait()).await.is_err() {
             warn!(connections = self.shared.connections.open(), "connections did not end in time");
         }
+    }
+}
+
+/// One connection on a listener of the quorum: another node, or a client.
+struct NodeService {
+    session: PeerSession,
+    clients: Arc<OnceLock<Dispatcher>>,
+    /// The listener whose endpoints clients on this connection are told.
+    seen_as: Arc<str>,
+    /// The connection as clients' requests see it, made with the first.
+    info: Option<Arc<ConnectionInfo>>,
+}
+
+impl Service for NodeService {
+    fn call(&mut self, connection: &Arc<ConnectionInfo>, frame: Bytes) -> Stage {
+        if PeerSession::is_peer_call(&frame) {
+            return self.session.call(connection, frame);
+        }
+        let Some(mut dispatcher) = self.clients.get().cloned() else {
+            // It goes to the next broker of its list meanwhile.
+            let reason = "a client came before this node was ready".to_owned();
+            return Stage::Done(Outcome::Close(CloseReason::Socket(reason)));
+        };
+        let listener = &self.seen_as;
+        let seen = || Arc::new(ConnectionInfo { listener: listener.clone(), ..(**connection).clone() });
+        let info = self.info.get_or_insert_with(seen);
+        dispatcher.call(info, frame)
     }
 }

@@ -1,6 +1,5 @@
 //! Starting a node.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use arc_swap::ArcSwap;
 use rkafka_config::{BrokerConfig, keys};
 use rkafka_core::controller::{ControllerError, ELIGIBLE_LEADER_REPLICAS};
 use rkafka_core::ids::{BrokerId, TopicId};
-use rkafka_core::image::BrokerRegistration;
+use rkafka_core::image::{BrokerRegistration, Endpoint};
 use rkafka_core::session::FetchSessions;
 use rkafka_log::LogError;
 use rkafka_log::dirs::LogDirs;
@@ -21,8 +20,9 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::Node;
-use super::listeners::{ListenerError, advertised, bind, memory_budget};
+use super::listeners::{ListenerError, advertised, bind, bind_for_nodes, memory_budget, own_host};
 use super::membership::Member;
+use super::place::{Door, Place, PlaceError, place};
 use super::serving::Serving;
 use crate::background::Background;
 use crate::broker::Broker;
@@ -33,6 +33,7 @@ use crate::metadata::{Lease, Reconciler, adopt_logs};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::{self, Quorum, QuorumError};
+use crate::server::Listener;
 use crate::telemetry::{HttpError, HttpPages};
 
 /// Why a node cannot start. Nothing is left half made: the same command works once the cause is gone.
@@ -58,23 +59,20 @@ pub enum StartError {
         /// The controller's words.
         source: ControllerError,
     },
-    /// A quorum of several nodes.
-    #[error("a quorum of {voters} nodes is not served by this version; configure one node, or none")]
-    SeveralVoters {
-        /// How many are configured.
-        voters: usize,
-    },
+    /// The list of the quorum does not fit this node.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// A fault of this build.
     #[error("the table of requests is wrong: {0}")]
     Requests(#[from] WireError),
 }
 
-/// Starts a node with these settings; it serves clients when this returns.
+/// Starts a node with these settings; it serves clients when this returns. In a cluster that takes until the
+/// quorum has a leader; whom a node waits for, it says.
 ///
 /// # Errors
 /// [`StartError`], which names what is wrong and what to do.
 pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
-    refuse_several_voters(&file_config)?;
     // First of all: a port that is taken is the most frequent fault and must not cost a recovery of all logs.
     let listeners = bind(&file_config)?;
     let pages = HttpPages::start(file_config.get(keys::METRICS_HTTP_ADDRESS))?;
@@ -84,11 +82,19 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let mut log_dirs = LogDirs::open(disk.clone(), &file_config.node().log_dirs)?;
     let id = node_id(&file_config, &log_dirs);
+    let place = place(&file_config, id)?;
+    let for_nodes = bind_for_nodes(&file_config, &place.door)?;
+    let mut serving = Serving::new(&file_config, budget);
+
+    let settings = quorum_settings(&file_config, id, &place, &for_nodes, &endpoints, &log_dirs);
     let quorum_dir = file_config.node().metadata_log_dir.join(quorum::DIRECTORY);
-    let (quorum, images) = start_quorum(disk, &quorum_dir, id).await?;
-    let cluster_id = form_cluster(&quorum, &log_dirs).await?;
+    let (quorum, images) = Quorum::open(disk, &quorum_dir, settings).await?;
+    let listeners = open_door(&mut serving, &file_config, &place, &quorum, for_nodes, listeners);
+    let cluster_id = enter_quorum(&quorum, &place).await?;
     log_dirs.claim(&cluster_id, id.0, new_id)?;
-    adopt_logs(&quorum, &log_dirs, id).await?;
+    if place.alone {
+        adopt_logs(&quorum, &log_dirs, id).await?;
+    }
     let log_dirs = Arc::new(log_dirs);
 
     let partitions = Arc::new(PartitionTable::default());
@@ -103,16 +109,25 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         deletions: TaskTracker::new(),
     };
     let served = reconciler.start(images).await;
-    let session_timeout = millis(file_config.get(keys::BROKER_SESSION_TIMEOUT_MS));
-    let (metadata, controller) =
-        ControllerStore::start(quorum, id, served, config.clone(), session_timeout, clock);
+    let session = millis(file_config.get(keys::BROKER_SESSION_TIMEOUT_MS));
+    let (metadata, controller) = ControllerStore::start(quorum, id, served, config.clone(), session, clock);
+    // Alone in its cluster nobody else could lead.
+    let lease =
+        Arc::new(if place.alone && place.door == Door::None { Lease::unlimited() } else { Lease::none() });
     let member = Member {
         metadata: metadata.clone(),
         cluster_id: cluster_id.clone(),
         broker: registration(&file_config, id, endpoints),
         interval: millis(file_config.get(keys::BROKER_HEARTBEAT_INTERVAL_MS)),
+        session,
+        lease: lease.clone(),
+        clock,
+        leaving_max: (place.door != Door::None).then_some(LEAVING_MAX),
     };
-    let membership = member.join().await.map_err(|source| StartError::Register { id, source })?;
+    let membership = match file_config.node().roles.broker {
+        true => Some(member.join().await.map_err(|source| StartError::Register { id, source })?),
+        false => None,
+    };
     let slots = file_config.get(keys::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
     let sessions = FetchSessions::new(usize::try_from(slots).unwrap_or(0), FetchSessions::EVICTION_MS);
     let broker = Arc::new(Broker {
@@ -120,8 +135,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         clock,
         config,
         metadata,
-        // Alone in its cluster: nobody else could lead.
-        lease: Arc::new(Lease::unlimited()),
+        lease,
         partitions,
         log_dirs: log_dirs.clone(),
         fetch_sessions: sessions.into(),
@@ -130,22 +144,85 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         telemetry: pages.telemetry().clone(),
     });
     let background = Background::start(&broker);
-    let serving = Serving::start(&broker, listeners, budget)?;
+    serving.serve_clients(&broker, listeners)?;
     pages.ready(&broker);
     info!(%id, cluster_id, partitions = broker.partitions.len(), "started");
     Ok(Node { broker, cluster_id, serving, background, membership, controller, log_dirs, pages })
 }
 
-/// Only a quorum of one is served so far; a node that was configured for more must not act as if it were
-/// alone.
-fn refuse_several_voters(config: &BrokerConfig) -> Result<(), StartError> {
-    use rkafka_config::Quorum as Configured;
-    let voters = match &config.node().quorum {
-        Configured::Alone => 1,
-        Configured::Addresses(addresses) | Configured::Bootstrap(addresses) => addresses.len(),
-        Configured::Voters(voters) => voters.len(),
+/// How long a controlled shutdown may wait for others to take over.
+const LEAVING_MAX: Duration = Duration::from_secs(10);
+
+/// What the quorum is told about this node: above all where others reach it.
+fn quorum_settings(
+    config: &BrokerConfig,
+    id: BrokerId,
+    place: &Place,
+    for_nodes: &[Listener],
+    endpoints: &[Endpoint],
+    log_dirs: &LogDirs,
+) -> quorum::Settings {
+    let bound_port = for_nodes.first().map_or(0, |listener| listener.address().port());
+    let inter_broker =
+        endpoints.iter().find(|endpoint| *endpoint.listener == *config.node().listeners.inter_broker_name);
+    let controller = config.node().listeners.controller().next();
+    let (host, port) = match (place.plan.own.and_then(|own| place.plan.listed.get(own)), &place.door) {
+        (Some(listed), _) => (listed.host.clone(), listed.port),
+        (None, Door::None) => (String::new(), 0),
+        (None, Door::InterBroker) => {
+            inter_broker.map_or_else(Default::default, |endpoint| (endpoint.host.to_string(), endpoint.port))
+        }
+        (None, Door::Controller | Door::Own { .. }) => {
+            let host = controller.and_then(|endpoint| endpoint.host.clone());
+            (host.unwrap_or_else(|| own_host().to_string()), bound_port)
+        }
     };
-    if voters > 1 { Err(StartError::SeveralVoters { voters }) } else { Ok(()) }
+    let remembered = log_dirs.dirs().iter().find_map(|dir| dir.identity()?.cluster_id.clone());
+    quorum::Settings {
+        node_id: u64::try_from(id.0).unwrap_or(0),
+        host,
+        port,
+        alone: place.alone,
+        remembered_cluster: remembered,
+        clock: wall_ms,
+    }
+}
+
+/// Lets other nodes in; returns the listeners that are left for clients alone.
+fn open_door(
+    serving: &mut Serving,
+    config: &BrokerConfig,
+    place: &Place,
+    quorum: &Arc<Quorum>,
+    for_nodes: Vec<Listener>,
+    listeners: Vec<Listener>,
+) -> Vec<Listener> {
+    let inter_broker: Arc<str> = config.node().listeners.inter_broker_name.as_str().into();
+    match place.door {
+        // `--zookeeper` of old commands leads here: such clients are told what brokers' clients are.
+        Door::None | Door::Controller | Door::Own { .. } => {
+            serving.serve_nodes(for_nodes, quorum, Some(&inter_broker));
+            listeners
+        }
+        Door::InterBroker => {
+            let (nodes, clients) =
+                listeners.into_iter().partition(|listener| *listener.name() == inter_broker);
+            serving.serve_nodes(nodes, quorum, None);
+            clients
+        }
+    }
+}
+
+/// Becomes part of the quorum; returns the cluster's id once this node's image has all that is committed.
+async fn enter_quorum(quorum: &Quorum, place: &Place) -> Result<String, StartError> {
+    if place.alone {
+        quorum.lead_alone().await?;
+    } else {
+        quorum.form_or_join(&place.plan).await?;
+    }
+    let cluster_id = quorum.await_cluster_id(new_id).await?;
+    quorum.catch_up().await?;
+    Ok(cluster_id)
 }
 
 /// The configured id, or the one the log directories remember, or the first that Kafka would make.
@@ -154,27 +231,6 @@ fn node_id(config: &BrokerConfig, log_dirs: &LogDirs) -> BrokerId {
         log_dirs.dirs().iter().find_map(|dir| dir.identity().and_then(|identity| identity.node_id));
     let generated = config.get(keys::RESERVED_BROKER_MAX_ID).saturating_add(1);
     BrokerId(config.node().id.or(remembered).unwrap_or(generated))
-}
-
-async fn start_quorum(
-    disk: Arc<dyn Disk>,
-    dir: &Path,
-    id: BrokerId,
-) -> Result<(Quorum, crate::quorum::ImageReceiver), StartError> {
-    let node = u64::try_from(id.0).unwrap_or(0);
-    Ok(Quorum::start_alone(disk, dir, node, wall_ms).await?)
-}
-
-/// The cluster's id: the quorum's, or for a new quorum what the log directories say, or a new one.
-async fn form_cluster(quorum: &Quorum, log_dirs: &LogDirs) -> Result<String, StartError> {
-    let image = quorum.image();
-    if let Some(known) = image.cluster_id() {
-        return Ok(known.to_owned());
-    }
-    let remembered = log_dirs.dirs().iter().find_map(|dir| dir.identity()?.cluster_id.clone());
-    let cluster_id = remembered.unwrap_or_else(new_id);
-    quorum.form_cluster(&cluster_id).await?;
-    Ok(cluster_id)
 }
 
 /// A random id in Kafka's text form.
@@ -186,11 +242,7 @@ fn new_id() -> String {
     }
 }
 
-fn registration(
-    config: &BrokerConfig,
-    id: BrokerId,
-    endpoints: Vec<rkafka_core::image::Endpoint>,
-) -> BrokerRegistration {
+fn registration(config: &BrokerConfig, id: BrokerId, endpoints: Vec<Endpoint>) -> BrokerRegistration {
     BrokerRegistration {
         id,
         epoch: -1,

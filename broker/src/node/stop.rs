@@ -14,19 +14,24 @@ use crate::partition::Partition;
 
 /// How long the controller and the quorum may take to end.
 const CONTROLLER_MAX: Duration = Duration::from_secs(5);
+/// How long another voter may take to lead the quorum instead.
+const HAND_OVER_MAX: Duration = Duration::from_secs(1);
 /// Logs closed at one time: closing waits for the disk, not for a processor.
 const CLOSERS: usize = 8;
 
 impl Node {
-    /// Ends connections after what is owed to them, then groups, background work and the controller; closes
-    /// all logs; leaves checkpoints and the clean shutdown marker.
+    /// Gives its leaderships to others, if there are any; ends connections after what is owed to them, then groups,
+    /// background work and the controller; closes all logs; leaves checkpoints and the clean shutdown marker.
     pub async fn shutdown(self) {
         let Node { broker, serving, background, membership, controller, log_dirs, pages, .. } = self;
         pages.stopping();
+        if let Some(membership) = membership {
+            membership.leave().await;
+        }
+        controller.quorum().hand_over(HAND_OVER_MAX).await;
         serving.stop().await;
         broker.groups.shutdown().await;
         background.stop().await;
-        membership.leave().await;
         let partitions = broker.partitions.all();
         drop((broker, serving));
         match tokio::time::timeout(CONTROLLER_MAX, controller.shutdown()).await {

@@ -8,7 +8,7 @@
 //! u8  kind            0 blank, 1 metadata batch, 2 membership
 //! …   metadata batch as rkafka_core encodes it, or the membership:
 //!       u16 number of configs, each: u16 number of voters, u64 id …
-//!       u16 number of nodes, each: u64 id, u16 host length, host, u16 port
+//!       u16 number of nodes, each: u64 id, 16 bytes directory id, u16 host length, host, u16 port
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,7 @@ use openraft::Membership as RaftMembership;
 use rkafka_core::image::{CodecError, MetadataBatch};
 use rkafka_record::{BatchBuilder, BatchError, BatchOptions, BatchRef, BuildError, DecodeLimits};
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::types::{Entry, LogId, Payload, Proposal, Voter};
 
@@ -106,6 +107,7 @@ pub(crate) fn put_membership(
     put_count(out, membership.nodes().count())?;
     for (id, voter) in membership.nodes() {
         out.put_u64(*id);
+        out.extend_from_slice(voter.directory.as_bytes());
         put_count(out, voter.host.len())?;
         out.extend_from_slice(voter.host.as_bytes());
         out.put_u16(voter.port);
@@ -123,11 +125,13 @@ pub(crate) fn get_membership(bytes: &mut &[u8]) -> Result<RaftMembership<u64, Vo
     let mut nodes = BTreeMap::new();
     for _ in 0..get_u16(bytes)? {
         let id = get_u64(bytes)?;
+        let directory = bytes.split_off(..16).ok_or(QuorumCodecError::Invalid("directory id"))?;
+        let directory = Uuid::from_slice(directory).map_err(|_| QuorumCodecError::Invalid("directory id"))?;
         let length = usize::from(get_u16(bytes)?);
         let host = bytes.get(..length).ok_or(QuorumCodecError::Invalid("host"))?;
         let host = std::str::from_utf8(host).map_err(|_| QuorumCodecError::Invalid("host"))?.to_owned();
         bytes.advance(length);
-        nodes.insert(id, Voter { host, port: get_u16(bytes)? });
+        nodes.insert(id, Voter { directory, host, port: get_u16(bytes)? });
     }
     RaftMembership::new(configs, nodes).map_err(|_| QuorumCodecError::Invalid("membership"))
 }
@@ -137,7 +141,8 @@ fn put_count(out: &mut Vec<u8>, count: usize) -> Result<(), QuorumCodecError> {
     Ok(())
 }
 
-fn get_u8(bytes: &mut &[u8]) -> Result<u8, QuorumCodecError> {
+/// Takes a byte off the front of `bytes`.
+pub(crate) fn get_u8(bytes: &mut &[u8]) -> Result<u8, QuorumCodecError> {
     bytes.try_get_u8().map_err(|_| QuorumCodecError::Invalid("length"))
 }
 

@@ -10,16 +10,22 @@
 //! | `state_machine.rs` | entries → image |
 //! | `images.rs` | image → the node's reconciler |
 //! | `snapshot.rs` | the image as a file |
-//! | `network.rs` | calls to other voters |
+//! | `peer/` | calls between nodes |
+//! | `formation.rs` | how a node comes to be in a quorum of several |
+//! | `members.rs` | what the leader does when nodes join, leave, or lose their disk |
+//! | `leader.rs` | asking the leader, wherever it is |
 //!
 //! Files are in `__rkafka_metadata-0` of `metadata.log.dir` (default: the first of `log.dirs`): not Kafka's
 //! `__cluster_metadata-0`, because raft and record formats are not Kafka's and neither broker may take the
 //! other's log for its own.
 
 mod codec;
+mod formation;
 mod images;
+mod leader;
 mod log_store;
-mod network;
+mod members;
+mod peer;
 mod snapshot;
 mod state_file;
 mod state_machine;
@@ -29,27 +35,35 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
-use openraft::{Config, ReadPolicy, SnapshotPolicy};
+use openraft::{Config, RaftMetrics, ReadPolicy, SnapshotPolicy};
+use parking_lot::{Mutex, RwLock};
 use rkafka_core::image::{Image, MetadataBatch, MetadataRecord};
 use rkafka_log::disk::Disk;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tracing::info;
 
 use log_store::LogStore;
-use network::NoPeers;
+use peer::{Connection, Local, PeerNetwork};
 use snapshot::SnapshotFiles;
 use state_machine::StateMachine;
-use types::{Applied, Proposal, Raft};
+use types::{Applied, Metadata, Proposal, Raft, Voter};
 
+pub use formation::{Listed, Plan};
 pub use images::ImageReceiver;
-pub use types::Voter;
+pub(crate) use leader::Forwarded;
+pub(crate) use members::ChangeVoters;
+pub use peer::{Member, PEER_API_KEY, PeerSession};
+pub(crate) use peer::{Refusal, RefusalKind};
 pub use writer::WallClock;
 
 /// The directory of the quorum's log, in `metadata.log.dir`.
@@ -67,6 +81,14 @@ const QUEUED_MAX: u64 = 256;
 /// How often a leader without followers looks around, in milliseconds.
 const ALONE_HEARTBEAT_MS: u64 = 5000;
 
+/// How often a leader with followers is heard, in milliseconds.
+const HEARTBEAT_MS: u64 = 75;
+
+/// How long followers wait for it, in milliseconds: a time in between, drawn by each, after a lease of the upper
+/// one. A dead leader is replaced within twice the upper bound; pre-votes keep a healthy one from being deposed by
+/// a node that merely did not hear it.
+const ELECTION_MS: (u64, u64) = (200, 350);
+
 /// Why the quorum did not take a batch.
 #[derive(Debug, Error)]
 pub enum QuorumError {
@@ -82,62 +104,162 @@ pub enum QuorumError {
     /// Storage failed or raft has stopped; this node must not go on.
     #[error("the metadata quorum has stopped: {0}")]
     Stopped(String),
+    /// The configuration and what is there do not fit together.
+    #[error("{0}")]
+    Plan(String),
     /// The quorum's files cannot be used.
     #[error("cannot open the metadata log: {0}")]
     Storage(#[from] io::Error),
 }
 
-/// This node's part in the quorum.
+/// What a quorum is opened with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This node's id.
+    pub node_id: u64,
+    /// Where other nodes reach its quorum listener; nothing for a quorum of one that nobody calls.
+    pub host: String,
+    /// The port of it.
+    pub port: u16,
+    /// This node is configured to be the only voter.
+    pub alone: bool,
+    /// The cluster that the log directories belong to.
+    pub remembered_cluster: Option<String>,
+    /// The wall clock.
+    pub clock: WallClock,
+}
+
+/// This node's part in the quorum. Shared by everything that looks at or changes metadata; raft's own task
+/// serialises what must be.
 pub struct Quorum {
     raft: Raft,
-    image: watch::Receiver<Arc<Image>>,
-    writer: JoinHandle<()>,
+    local: Arc<Local>,
+    /// This node as it is, or will be, among the members.
+    own: Voter,
+    alone: bool,
+    clock: WallClock,
+    /// Held while members are changed.
+    joining: AsyncMutex<()>,
+    /// Connections to the leader that nobody uses now.
+    to_leader: Mutex<Vec<Connection>>,
+    /// Nodes from which connections broke.
+    lost: Mutex<BTreeSet<u64>>,
+    lost_signal: Notify,
+    /// Takes requests for the controller that other nodes hand over.
+    controller: OnceLock<Arc<dyn Forwarded>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Quorum {
-    /// Opens the quorum log in `dir` and starts raft as the only voter `node_id`. Returns once this node leads and
-    /// its image has everything that was ever acknowledged.
+    /// Opens the quorum log in `dir` and starts raft. A node that has never been in a quorum waits to be made a
+    /// member ([`Quorum::form_or_join`]).
     ///
     /// # Errors
     /// [`QuorumError`].
-    pub async fn start_alone(
+    pub async fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
-        node_id: u64,
-        clock: WallClock,
-    ) -> Result<(Quorum, ImageReceiver), QuorumError> {
+        settings: Settings,
+    ) -> Result<(Arc<Quorum>, ImageReceiver), QuorumError> {
+        let Settings { node_id, host, port, alone, remembered_cluster, clock } = settings;
         let (shared, writer, thread) = writer::open(Arc::clone(&disk), dir, clock)?;
+        let own = Voter { directory: shared.state.directory, host, port };
         let store = LogStore::new(shared, writer);
         let (machine, images) = StateMachine::load(SnapshotFiles::new(disk, dir))?;
-        let config = Arc::new(raft_config()?);
-        let raft = Raft::new(node_id, config, NoPeers, store, machine).await.map_err(stopped)?;
-        let quorum = Quorum { raft, image: images.watch(), writer: thread };
-        quorum.lead_alone(node_id).await?;
-        Ok((quorum, images))
+        let local = Arc::new(Local {
+            member: Member { id: node_id, directory: own.directory },
+            image: images.watch(),
+            remembered: RwLock::new(remembered_cluster),
+        });
+        let config = Arc::new(raft_config(alone)?);
+        let network = PeerNetwork::new(Arc::clone(&local));
+        let raft = Raft::new(node_id, config, network, store, machine).await.map_err(stopped)?;
+        let quorum = Quorum {
+            raft,
+            local,
+            own,
+            alone,
+            clock,
+            joining: AsyncMutex::default(),
+            to_leader: Mutex::default(),
+            lost: Mutex::default(),
+            lost_signal: Notify::new(),
+            controller: OnceLock::new(),
+            writer: Mutex::new(Some(thread)),
+        };
+        Ok((Arc::new(quorum), images))
     }
 
-    async fn lead_alone(&self, node_id: u64) -> Result<(), QuorumError> {
+    /// Leads a quorum of which this node is the only voter. Returns once its image has everything that was ever
+    /// acknowledged.
+    ///
+    /// # Errors
+    /// [`QuorumError`]; among them that the log knows other voters.
+    pub async fn lead_alone(&self) -> Result<(), QuorumError> {
+        let own = self.member().id;
         if self.raft.is_initialized().await.map_err(stopped)? {
+            let others: Vec<u64> = self.raft.voter_ids().filter(|id| *id != own).collect();
+            if !others.is_empty() {
+                return Err(QuorumError::Plan(format!(
+                    "the metadata log says that nodes {others:?} vote beside this one, but the configuration names \
+                     no other; list all voters (controller.quorum.voters or zookeeper.connect), or remove the \
+                     others first (rkafka metadata-quorum remove-controller)"
+                )));
+            }
             // Nobody else could lead: waiting for the election timeout would only delay the start.
             self.raft.trigger().elect(false).await.map_err(stopped)?;
         } else {
-            let voters = BTreeMap::from([(node_id, Voter::default())]);
-            self.raft.initialize(voters).await.map_err(stopped)?;
+            self.raft.initialize(BTreeMap::from([(own, self.own.clone())])).await.map_err(stopped)?;
         }
         self.raft
             .wait(None)
-            .metrics(|metrics| metrics.current_leader == Some(node_id), "this node leads")
+            .metrics(|metrics| metrics.current_leader == Some(own), "this node leads")
             .await
             .map_err(stopped)?;
-        self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.map_err(stopped)?;
-        Ok(())
+        self.barrier().await
+    }
+
+    /// Returns once this node leads and its image has everything that was committed before.
+    pub(crate) async fn barrier(&self) -> Result<(), QuorumError> {
+        let barrier = self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await;
+        barrier.map(drop).map_err(|error| match error {
+            RaftError::APIError(_) => QuorumError::NotLeader { leader: None },
+            RaftError::Fatal(fatal) => stopped(fatal),
+        })
+    }
+
+    /// This node and its disk.
+    #[must_use]
+    pub fn member(&self) -> Member {
+        self.local.member
+    }
+
+    /// The cluster's id, once it is known.
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<String> {
+        self.local.cluster_id()
+    }
+
+    /// Whether this node is configured to be the only voter.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    pub(crate) fn raft(&self) -> &Raft {
+        &self.raft
+    }
+
+    /// What raft says of itself now.
+    fn metrics(&self) -> RaftMetrics<Metadata> {
+        self.raft.metrics().borrow_watched().clone()
     }
 
     /// The newest committed image: what the controller decides on. The rest of the node serves the image that
     /// its reconciler has acted on.
     #[must_use]
     pub fn image(&self) -> Arc<Image> {
-        Arc::clone(&self.image.borrow())
+        Arc::clone(&self.local.image.borrow())
     }
 
     /// Whether this node is the active controller.
@@ -169,7 +291,10 @@ impl Quorum {
                 RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
                     QuorumError::NotLeader { leader: forward.leader_id }
                 }
-                other => stopped(other),
+                // Deposed in between. Whether the batch went through shows when the image does or does not
+                // have it: another one for the same image is refused.
+                RaftError::APIError(_) => QuorumError::NotLeader { leader: None },
+                RaftError::Fatal(fatal) => stopped(fatal),
             })?;
         match written.data {
             Applied::At(sequence) => Ok(sequence),
@@ -177,22 +302,45 @@ impl Quorum {
         }
     }
 
+    /// Hands the lead to the voter that is furthest along, if this node has it; returns once another one leads,
+    /// or after `limit`.
+    pub async fn hand_over(&self, limit: Duration) {
+        let metrics = self.metrics();
+        let own = self.member().id;
+        let Some(progress) = metrics.replication.filter(|_| self.raft.is_leader()) else { return };
+        let voters: Vec<u64> = metrics.membership_config.voter_ids().filter(|id| *id != own).collect();
+        let Some(to) = voters.into_iter().max_by_key(|id| progress.get(id).copied().flatten()) else {
+            return;
+        };
+        info!(to, "handing over the lead of the metadata quorum");
+        if self.raft.trigger().transfer_leader(to).await.is_ok() {
+            let wait = self.raft.wait(Some(limit));
+            let moved = |leader: Option<u64>| leader.is_some_and(|leader| leader != own);
+            drop(wait.metrics(|metrics| moved(metrics.current_leader), "another leader").await);
+        }
+    }
+
     /// Stops raft; everything it acknowledged is on disk.
     ///
     /// # Errors
     /// [`QuorumError::Stopped`] if a task of it had died.
-    pub async fn shutdown(self) -> Result<(), QuorumError> {
+    pub async fn shutdown(&self) -> Result<(), QuorumError> {
         self.raft.shutdown().await.map_err(stopped)?;
-        // The last handle to the writer goes with raft; its thread then finishes what it was asked.
-        drop(self.raft);
-        tokio::task::spawn_blocking(move || self.writer.join())
+        // The last handle to the writer goes with raft's tasks; its thread then finishes what it was asked.
+        let Some(writer) = self.writer.lock().take() else { return Ok(()) };
+        tokio::task::spawn_blocking(move || writer.join())
             .await
             .map_err(stopped)?
             .map_err(|_| QuorumError::Stopped("the quorum log's writer panicked".to_owned()))
     }
 }
 
-fn raft_config() -> Result<Config, QuorumError> {
+fn raft_config(alone: bool) -> Result<Config, QuorumError> {
+    // With no other voter nobody waits for a heartbeat: an idle node shall sleep.
+    let (heartbeat, (election_min, election_max)) = match alone {
+        true => (ALONE_HEARTBEAT_MS, (2 * ALONE_HEARTBEAT_MS, 4 * ALONE_HEARTBEAT_MS)),
+        false => (HEARTBEAT_MS, ELECTION_MS),
+    };
     let config = Config {
         cluster_name: "rkafka".to_owned(),
         snapshot_policy: SnapshotPolicy::LogsSinceLast(ENTRIES_PER_SNAPSHOT),
@@ -202,11 +350,13 @@ fn raft_config() -> Result<Config, QuorumError> {
         api_channel_size: Some(QUEUED_MAX),
         notification_channel_size: Some(QUEUED_MAX),
         state_machine_channel_size: Some(QUEUED_MAX),
-        // Nobody else could lead, so nobody waits for a heartbeat: an idle node shall sleep.
-        heartbeat_interval: ALONE_HEARTBEAT_MS,
-        election_timeout_min: 2 * ALONE_HEARTBEAT_MS,
-        election_timeout_max: 4 * ALONE_HEARTBEAT_MS,
+        heartbeat_interval: heartbeat,
+        election_timeout_min: election_min,
+        election_timeout_max: election_max,
         enable_pre_vote: Some(true),
+        // A member that was down is found again soon.
+        backoff: "50ms 100ms 200ms ..500ms".to_owned(),
+        install_snapshot_timeout: 60_000,
         ..Config::default()
     };
     config.validate().map_err(stopped)

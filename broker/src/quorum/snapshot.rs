@@ -23,7 +23,7 @@ const SUFFIX: &str = ".checkpoint";
 const RECORDS_PER_BATCH: usize = 1000;
 
 /// The largest snapshot that is believed: 100,000 partitions take about 10 MB.
-const BYTES_MAX: u64 = 1 << 30;
+pub(crate) const BYTES_MAX: u64 = 1 << 30;
 
 /// An image with what raft must know about it, as bytes.
 pub(crate) fn encode(meta: &SnapshotMeta, image: &Image) -> Result<Bytes, QuorumCodecError> {

@@ -8,6 +8,7 @@
 //! voted_for=1
 //! committed=true        the vote was won: its owner led this term
 //! purged=7.4999         last entry that was removed from the log, if any
+//! directory=9f…         drawn when the directory was made: with another one the node is another voter
 //! ```
 
 use std::io::{self, IoSlice};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use openraft::vote::{RaftLeaderId, RaftVote};
 use rkafka_log::disk::{Disk, OpenMode, read_file};
+use uuid::Uuid;
 
 use super::types::{LogId, Metadata, Vote};
 
@@ -32,6 +34,8 @@ pub(crate) struct QuorumState {
     pub(crate) vote: Option<Vote>,
     /// Term and index of the last purged entry.
     pub(crate) purged: Option<(u64, u64)>,
+    /// The directory's own id; nil before it is drawn.
+    pub(crate) directory: Uuid,
 }
 
 impl QuorumState {
@@ -91,6 +95,9 @@ fn render(state: &QuorumState) -> String {
     if let Some((term, index)) = state.purged {
         text.push_str(&format!("purged={term}.{index}\n"));
     }
+    if !state.directory.is_nil() {
+        text.push_str(&format!("directory={}\n", state.directory.simple()));
+    }
     text
 }
 
@@ -117,7 +124,11 @@ fn parse(bytes: &[u8]) -> Option<QuorumState> {
             Some((term.parse().ok()?, index.parse().ok()?))
         }
     };
-    Some(QuorumState { vote, purged })
+    let directory = match value("directory") {
+        None => Uuid::nil(),
+        Some(text) => text.parse().ok()?,
+    };
+    Some(QuorumState { vote, purged, directory })
 }
 
 #[cfg(test)]
@@ -132,10 +143,14 @@ mod tests {
     fn round_trips() {
         let leader = <Metadata as openraft::RaftTypeConfig>::LeaderId::new(7, 3);
         check_round_trip(QuorumState::default());
-        check_round_trip(QuorumState { vote: Some(Vote::from_leader_id(leader, false)), purged: None });
+        check_round_trip(QuorumState {
+            vote: Some(Vote::from_leader_id(leader, false)),
+            ..QuorumState::default()
+        });
         check_round_trip(QuorumState {
             vote: Some(Vote::from_leader_id(leader, true)),
             purged: Some((6, 99)),
+            directory: Uuid::from_u128(0x0123_4567),
         });
     }
 

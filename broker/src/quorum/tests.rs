@@ -16,7 +16,7 @@ use super::log_store::LogStore;
 use super::snapshot::SnapshotFiles;
 use super::state_machine::StateMachine;
 use super::types::Metadata;
-use super::{Quorum, writer};
+use super::{Quorum, Settings, writer};
 
 const DIR: &str = "/quorum";
 
@@ -44,9 +44,18 @@ async fn conforms_to_openraft() {
     Suite::test_all(Builder).await.expect("openraft's conformance suite");
 }
 
-async fn start(disk: &SimDisk) -> Quorum {
-    let disk = Arc::new(disk.clone());
-    let (quorum, _images) = Quorum::start_alone(disk, Path::new(DIR), 1, no_clock).await.expect("starts");
+async fn start(disk: &SimDisk) -> Arc<Quorum> {
+    let settings = Settings {
+        node_id: 1,
+        host: String::new(),
+        port: 0,
+        alone: true,
+        remembered_cluster: None,
+        clock: no_clock,
+    };
+    let (quorum, _images) =
+        Quorum::open(Arc::new(disk.clone()), Path::new(DIR), settings).await.expect("starts");
+    quorum.lead_alone().await.expect("leads");
     quorum
 }
 

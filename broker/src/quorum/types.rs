@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use openraft::impls::{EntryPayload, leader_id_std};
 use rkafka_core::image::MetadataBatch;
+use uuid::Uuid;
 
 openraft::declare_raft_types!(
     /// The metadata quorum: its log entries are metadata batches, its nodes are found by address.
@@ -33,13 +34,15 @@ pub(crate) type Membership = openraft::type_config::alias::StoredMembershipOf<Me
 /// Which entries a snapshot stands for.
 pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<Metadata>;
 
-/// Where a member of the quorum listens.
+/// What the members know of one of them: where it listens, and which disk makes it itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Voter {
+pub(crate) struct Voter {
+    /// The directory of its quorum log (KIP-853): with another disk it is another member.
+    pub(crate) directory: Uuid,
     /// Host name or address.
-    pub host: String,
+    pub(crate) host: String,
     /// Port of its controller listener; 0 for a quorum of one, which nobody calls.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 /// A metadata batch on its way through the log. Shared, because the log's cache, the replication streams and

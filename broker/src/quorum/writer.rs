@@ -11,6 +11,7 @@ use openraft::storage::IOFlushed;
 use rkafka_log::disk::Disk;
 use rkafka_log::{CleanupPolicy, Log, LogConfig, LogError, OpenOptions, ReadLimits};
 use rkafka_record::Batches;
+use uuid::Uuid;
 
 use super::codec::{decode_entry, encode_entry};
 use super::log_store::Shared;
@@ -74,7 +75,11 @@ pub(crate) fn open(
         disk.sync_dir(above)?;
     }
     let state_file = StateFile::new(Arc::clone(&disk), dir);
-    let state = state_file.load()?;
+    let mut state = state_file.load()?;
+    if state.directory.is_nil() {
+        state.directory = Uuid::new_v4();
+        state_file.save(&state)?;
+    }
     let start = state.purged.map_or(0, |(_, index)| index + 1);
     let options = OpenOptions {
         // Entries are few and precious: all of them are checked at every start.

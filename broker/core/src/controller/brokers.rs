@@ -80,6 +80,11 @@ impl Sessions {
         session
     }
 
+    /// Ends a broker's session now: it is known to be dead. [`fence_expired`] does the rest.
+    pub fn forget(&mut self, broker: BrokerId) {
+        self.brokers.remove(&broker);
+    }
+
     fn is_valid(&self, broker: BrokerId, mono_ms: u64) -> bool {
         let heard = self.brokers.get(&broker);
         heard.is_some_and(|session| mono_ms <= session.heard_ms.saturating_add(self.timeout_ms))

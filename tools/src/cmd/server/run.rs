@@ -16,7 +16,7 @@ use super::settings::Settings;
 use crate::common::failure::Failure;
 
 /// What is logged unless `RKAFKA_LOG` says otherwise: openraft tells its own state at `info`, too often to be read.
-const LOG_DEFAULT: &str = "info,openraft=warn";
+const LOG_DEFAULT: &str = "info,openraft=error";
 
 /// The exit code of a process that a second Ctrl-C ended (128 + SIGINT), as shells have it.
 const INTERRUPTED: i32 = 130;
