@@ -354,15 +354,32 @@ pub(crate) mod testing {
         source(&format!("type = seq\nchannels = c1\ninterceptors = i1\n{settings}")).interceptors.remove(0)
     }
 
+    /// The sink `k1` of these properties.
+    #[track_caller]
+    pub(crate) fn sink(settings: &str) -> Component {
+        component("sinks.k1", settings, Kind::Sink)
+    }
+
+    /// The sink group `g1` of these properties.
+    #[track_caller]
+    pub(crate) fn group(settings: &str) -> Component {
+        component("sinkgroups.g1", settings, Kind::SinkGroup)
+    }
+
     #[track_caller]
     fn component(prefix: &str, settings: &str, kind: Kind) -> Component {
         let mut file = "a.sources = r1\na.channels = c1 c2 c3\na.sinks = k1\n".to_owned();
         for channel in ["c1", "c2", "c3"] {
             file.push_str(&format!("a.channels.{channel}.type = memory\n"));
         }
-        match kind {
-            Kind::Source => file.push_str("a.sinks.k1.type = null\na.sinks.k1.channel = c1\n"),
-            _ => file.push_str("a.sources.r1.type = seq\na.sources.r1.channels = c1\n"),
+        if kind != Kind::Sink {
+            file.push_str("a.sinks.k1.type = null\na.sinks.k1.channel = c1\n");
+        }
+        if kind != Kind::Source {
+            file.push_str("a.sources.r1.type = seq\na.sources.r1.channels = c1\n");
+        }
+        if kind == Kind::SinkGroup {
+            file.push_str("a.sinkgroups = g1\n");
         }
         for line in settings.lines() {
             file.push_str(&format!("a.{prefix}.{line}\n"));
@@ -371,6 +388,7 @@ pub(crate) mod testing {
         let mut plan = Plan::read(&properties, "a", &Nowhere).unwrap_or_else(|errors| panic!("{errors}"));
         match kind {
             Kind::Source => plan.sources.remove(0),
+            Kind::SinkGroup => plan.groups.remove(0),
             _ => plan.sinks.remove(0),
         }
     }
