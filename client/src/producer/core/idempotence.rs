@@ -4,9 +4,13 @@
 //! be (the numbers behind it would leave a gap), and when the broker has lost what it knew of the producer. The epoch is
 //! raised here, without asking: brokers take a higher one whose sequence begins at 0.
 
-use super::batch::{Batch, Order, ProducerId};
+use super::batch::{Batch, Order, Payload, ProducerId};
 use super::poll::Work;
 use super::{Core, Slot};
+
+/// How many batches of a producer a broker knows again when they come twice. More without an answer are never out,
+/// whatever `max.in.flight.requests.per.connection` says of each of several leaders.
+const REMEMBERED_BATCHES: usize = 5;
 
 impl Core {
     /// The id that the cluster gave.
@@ -23,6 +27,13 @@ impl Core {
         let partition = &self.topics[slot.topic].partitions[slot.partition];
         let Some(head) = partition.queue.front() else { return false };
         if partition.sequences.gap.is_some_and(|gap| head.order >= gap) {
+            return false;
+        }
+        if matches!(head.payload, Payload::Open(_)) && partition.sent_count() >= REMEMBERED_BATCHES {
+            return false;
+        }
+        // A leader that does not know the producer takes any number for its first: nothing may overtake that one.
+        if partition.sequences.last_acknowledged.is_none() && !partition.away.is_empty() {
             return false;
         }
         if head.stamp.is_some() {

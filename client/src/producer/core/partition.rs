@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::batch::{Batch, Order, ProducerId, Stamp};
+use super::batch::{Batch, Order, Payload, ProducerId, Stamp};
 
 /// Batches of one partition in order. Owned by the core.
 #[derive(Debug, Default)]
@@ -61,6 +61,12 @@ impl Partition {
     /// Whether a batch with a sequence number has no final answer yet.
     pub(crate) fn has_outstanding(&self) -> bool {
         !self.away.is_empty() || self.queue.front().is_some_and(|batch| batch.stamp.is_some())
+    }
+
+    /// Batches that were sent and have no final answer: they may be stored.
+    pub(crate) fn sent_count(&self) -> usize {
+        let stamped = self.queue.iter().take_while(|batch| batch.stamp.is_some());
+        self.away.len() + stamped.filter(|batch| matches!(batch.payload, Payload::Sealed(_))).count()
     }
 
     /// Whether a batch before this one has no final answer yet.
