@@ -125,7 +125,7 @@ pub fn on_change(old: &Image, new: &Image, changes: &Changes, local: BrokerId) -
             actions.push(serve(replica, state, local));
         }
     }
-    actions.extend(peers_changed(new, changes, local));
+    actions.extend(peers_changed(old, new, changes, local));
     for resource in changes.configs.iter().filter(|resource| resource.kind == ResourceKind::Topic) {
         let topic = new.topics().by_name(&resource.name).map(Arc::clone);
         actions.extend(topic.map(|topic| Action::Configure { topic }));
@@ -135,16 +135,20 @@ pub fn on_change(old: &Image, new: &Image, changes: &Changes, local: BrokerId) -
 }
 
 /// Partitions led here one of whose replicas is on a broker that came, went or was fenced, and one led
-/// elsewhere whose leader can now be reached at another address: their machines must know.
-fn peers_changed(new: &Image, changes: &Changes, local: BrokerId) -> Vec<Action> {
+/// elsewhere whose leader can now be reached at another address: their machines must know. Partitions that
+/// changed themselves have been told already; others of the same topic have not.
+fn peers_changed(old: &Image, new: &Image, changes: &Changes, local: BrokerId) -> Vec<Action> {
     if changes.brokers.is_empty() {
         return Vec::new();
     }
     let touched = |state: &Partition| state.replicas.iter().any(|broker| changes.brokers.contains(broker));
-    let topics = new.topics().iter().filter(|topic| !changes.topics.contains(&topic.id));
-    topics
-        .flat_map(|topic| replicas(topic, local))
-        .filter(|(_, state)| touched(state))
+    let unchanged = |replica: &Replica, state: &Partition| {
+        let before = old.topics().by_id(replica.id.topic);
+        !changes.topics.contains(&replica.id.topic)
+            || before.and_then(|topic| state_of(topic, replica, local)) == Some(state)
+    };
+    let all = new.topics().iter().flat_map(|topic| replicas(topic, local));
+    all.filter(|(replica, state)| touched(state) && unchanged(replica, state))
         .map(|(replica, state)| serve(replica, state, local))
         .collect()
 }

@@ -86,7 +86,7 @@ impl Log {
         let end = self.log_end_offset;
         // Truncating cannot bring producers into a log that had none.
         let mut states = ProducerStates::new(end);
-        if had_producers {
+        if mutant!("forget-producers-on-truncation", had_producers, false) {
             let start = self.segments.first().map_or(end, |first| first.base_offset());
             let expiration_ms = self.config.producer_id_expiration_ms;
             // From below the high watermark, to learn of transactions that ended above it.

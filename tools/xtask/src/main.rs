@@ -19,6 +19,12 @@ struct Cli {
 enum Task {
     /// Checks what the compiler does not: layering, file lengths, where unsafe code may stand.
     Tidy,
+    /// Runs seeds of the simulator: `--seed N --trace`, `--seeds N`, `--minutes M`.
+    Sim {
+        /// Passed on; `cargo xtask sim -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Builds the release archive under target/dist/.
     Dist {
         /// Use the `release` profile instead of `dist`: builds faster, runs a little slower.
@@ -30,8 +36,19 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Tidy => tidy::run(&root()),
+        Task::Sim { arguments } => sim(&arguments),
         Task::Dist { quick } => dist::run(&root(), quick),
     }
+}
+
+/// Builds the simulator optimised and with all assertions, and runs it.
+fn sim(arguments: &[String]) -> anyhow::Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut run = std::process::Command::new(cargo);
+    run.current_dir(root()).args(["run", "--quiet", "--profile", "sim", "-p", "rkafka-sim", "--bin", "sim"]);
+    let status = run.arg("--").args(arguments).status()?;
+    anyhow::ensure!(status.success(), "the simulator found something");
+    Ok(())
 }
 
 /// The repository's root.

@@ -16,6 +16,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rkafka-wire", &["tokio", "openraft", "rkafka-log", "rkafka-core"]),
     ("rkafka-client", &["openraft", "rkafka-broker", "rkafka-log", "rkafka-core"]),
     ("rkafka-broker", &["rkafka-client", "rkafka"]),
+    ("rkafka-checker", &["*"]),
+    ("rkafka-sim", &["tokio", "kafka-protocol", "openraft", "rkafka-wire", "rkafka-broker"]),
 ];
 
 /// Files that may hold unsafe code; each block argues for itself.

@@ -106,6 +106,20 @@ fn leaders_hear_of_brokers_that_change() {
     check_change(&before, &[fenced], &["lead t-0 epoch 0"]);
 }
 
+/// Found by the simulator: a broker was unfenced by the batch that also moved another partition of the topic.
+#[test]
+fn leaders_hear_of_brokers_although_another_partition_of_the_topic_changed() {
+    let mut before = topic_records("t", 1, &[&[1, 2], &[1, 2]]);
+    before.push(crate::controller::testing::broker(2, None, true));
+    let leader_moves = MetadataRecord::PartitionChange {
+        topic: TopicId([1; 16]),
+        index: 1,
+        change: PartitionChange { leader: Some(Some(BrokerId(2))), ..PartitionChange::default() },
+    };
+    let unfenced = crate::controller::testing::broker(2, None, false);
+    check_change(&before, &[unfenced, leader_moves], &["follow t-1 leader Some(2)", "lead t-0 epoch 0"]);
+}
+
 #[test]
 fn at_start_logs_without_a_place_are_strays() {
     let mut records = topic_records("t", 1, &[&[1], &[2], &[1]]);

@@ -516,7 +516,7 @@ impl LogDirs {
 }
 
 fn open_dir(disk: &dyn Disk, path: &Path) -> Result<LogDir, LogError> {
-    disk.create_dir(path).map_err(LogError::io("make", path))?;
+    make_dir(disk, path)?;
     let lock = match disk.lock(&path.join(LOCK)) {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
             return Err(LogError::Locked { dir: path.to_path_buf() });
@@ -541,6 +541,18 @@ fn open_dir(disk: &dyn Disk, path: &Path) -> Result<LogDir, LogError> {
         disk.sync_dir(path).map_err(LogError::io("sync", path))?;
     }
     Ok(dir)
+}
+
+/// Makes the directory and whatever is missing above it, each with a durable name: a power cut must not take away
+/// the directory that synced logs lie in.
+fn make_dir(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|above| disk.stat(above).is_err()).collect();
+    disk.create_dir(path).map_err(LogError::io("make", path))?;
+    for above in missing.iter().filter_map(|made| made.parent()) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        disk.sync_dir(above).map_err(LogError::io("sync", above))?;
+    }
+    Ok(())
 }
 
 fn failed_dir(path: &Path, reason: &str) -> LogDir {

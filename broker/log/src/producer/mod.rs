@@ -200,7 +200,8 @@ impl ProducerStates {
                 timestamp: first_copy.timestamp,
             });
         }
-        entry.check_data(batch, origin)?;
+        let judged = entry.check_data(batch, origin);
+        mutant!("accept-sequence-gaps", judged, Ok(()))?;
         Ok(Check::Accept)
     }
 
