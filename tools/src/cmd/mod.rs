@@ -1,5 +1,6 @@
 //! The table of commands, and how one is chosen.
 
+mod dump_log;
 mod server;
 mod server_stop;
 mod topics;
@@ -62,6 +63,13 @@ const COMMANDS: &[Entry] = &[
         about: "Stop the brokers of this installation",
         definition: server_stop::definition,
         run: server_stop::run,
+    },
+    Entry {
+        name: "dump-log",
+        stock_name: "dump-log",
+        about: "Print what a partition's files hold",
+        definition: dump_log::definition,
+        run: dump_log::run,
     },
     Entry {
         name: "topics",

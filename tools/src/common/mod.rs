@@ -2,5 +2,6 @@
 
 pub(crate) mod args;
 pub(crate) mod connect;
+pub(crate) mod coordinator_records;
 pub(crate) mod failure;
 pub(crate) mod output;
