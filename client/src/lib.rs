@@ -39,9 +39,10 @@ mod topic_id;
 mod topic_partition;
 
 pub use admin::{
-    Admin, AlterConfigOp, ConfigEntry, ConfigResource, ConfigResult, ConfigSource, ConfigSynonym,
-    CreatedTopic, ListedOffset, NewPartitions, NewTopic, OffsetSpec, PartitionInfo, Reassignment,
-    ResourceKind, TopicDescription, TopicListing,
+    Admin, AlterConfigOp, CommittedOffset, ConfigEntry, ConfigResource, ConfigResult, ConfigSource,
+    ConfigSynonym, CreatedTopic, ElectionType, GroupDescription, GroupEpochs, GroupListing, GroupMember,
+    ListedOffset, LogDirDescription, LogDirReplica, NewPartitions, NewTopic, OffsetSpec, PartitionInfo,
+    Reassignment, ResourceKind, ServedApi, TopicDescription, TopicListing,
 };
 pub use config::ClientConfig;
 pub use consumer::{

@@ -8,8 +8,8 @@ use rkafka_wire::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsSynonym,
 };
 use rkafka_wire::messages::{
-    AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, alter_configs_request,
-    incremental_alter_configs_request,
+    AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+    alter_configs_request, incremental_alter_configs_request,
 };
 
 use super::{Admin, Each};
@@ -234,6 +234,27 @@ impl AlterConfigOp {
 }
 
 impl Admin {
+    /// The names of the resources of this kind that have settings (since 3.7 of clients' metrics, since 4.1 of all).
+    ///
+    /// # Errors
+    /// [`ClientError::Unsupported`] or [`ClientError::TooOld`] from older brokers.
+    pub async fn list_config_resources(&self, kind: ResourceKind) -> Result<Vec<String>, ClientError> {
+        let attempt = |connection: Connection| async move {
+            let version = connection.version::<ListConfigResourcesRequest>()?;
+            if version == 0 && kind != ResourceKind::ClientMetrics {
+                let feature = "listing the resources that have settings".to_owned();
+                return Err(ClientError::TooOld { address: connection.address().to_string(), feature });
+            }
+            let types = if version == 0 { Vec::new() } else { vec![kind.code()] };
+            let request = ListConfigResourcesRequest::default().with_resource_types(types);
+            let answer = connection.call(version, &request).await?;
+            ApiError::check(answer.error_code, None)?;
+            let names = answer.config_resources.iter().map(|resource| resource.resource_name.to_string());
+            Ok(names.collect())
+        };
+        self.cluster.retry("listConfigResources", Route::Any, attempt).await
+    }
+
     /// Describes the settings of resources; `with_synonyms` adds all values behind the one in force.
     ///
     /// # Errors

@@ -3,23 +3,40 @@
 //! | file | requests |
 //! |---|---|
 //! | `topics.rs` | Metadata, DescribeTopicPartitions, CreateTopics, DeleteTopics, CreatePartitions |
-//! | `configs.rs` | DescribeConfigs, IncrementalAlterConfigs, AlterConfigs |
+//! | `configs.rs` | DescribeConfigs, IncrementalAlterConfigs, AlterConfigs, ListConfigResources |
 //! | `offsets.rs` | ListOffsets |
+//! | `records.rs` | DeleteRecords |
+//! | `groups.rs` | ListGroups, DescribeGroups, ConsumerGroupDescribe, DeleteGroups |
+//! | `group_offsets.rs` | OffsetFetch, OffsetCommit, OffsetDelete |
 //! | `cluster.rs` | DescribeCluster, ListPartitionReassignments |
+//! | `brokers.rs` | ApiVersions, UnregisterBroker |
+//! | `elections.rs` | ElectLeaders |
+//! | `log_dirs.rs` | DescribeLogDirs |
 //!
 //! A call for several things answers for each of them by itself: one topic's error does not hide another's success.
 
+mod brokers;
 mod cluster;
 mod configs;
+mod elections;
+mod group_offsets;
+mod groups;
+mod log_dirs;
 mod offsets;
+mod records;
 mod topics;
 
 use std::sync::Arc;
 
+pub use brokers::ServedApi;
 pub use cluster::Reassignment;
 pub use configs::{
     AlterConfigOp, ConfigEntry, ConfigResource, ConfigResult, ConfigSource, ConfigSynonym, ResourceKind,
 };
+pub use elections::ElectionType;
+pub use group_offsets::CommittedOffset;
+pub use groups::{GroupDescription, GroupEpochs, GroupListing, GroupMember};
+pub use log_dirs::{LogDirDescription, LogDirReplica};
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic, PartitionInfo, TopicDescription, TopicListing};
 

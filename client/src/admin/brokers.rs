@@ -1,0 +1,66 @@
+//! Single brokers: which requests they serve; forgetting one that is gone.
+
+use rkafka_wire::StrBytes;
+use rkafka_wire::messages::{ApiVersionsRequest, BrokerId, UnregisterBrokerRequest};
+
+use super::Admin;
+use crate::cluster::Route;
+use crate::error::{ApiError, ClientError};
+use crate::net::Connection;
+
+/// A request that a broker serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServedApi {
+    /// Its key.
+    pub key: i16,
+    /// The lowest version.
+    pub min: i16,
+    /// The highest version.
+    pub max: i16,
+}
+
+impl Admin {
+    /// The requests that a broker serves, by key.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub async fn api_versions(&self, broker: i32) -> Result<Vec<ServedApi>, ClientError> {
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("rkafka"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let attempt = |connection: Connection| {
+            let request = &request;
+            async move {
+                let version = connection.version::<ApiVersionsRequest>()?;
+                let answer = connection.call(version, request).await?;
+                ApiError::check(answer.error_code, None)?;
+                let served = |api: &rkafka_wire::messages::api_versions_response::ApiVersion| ServedApi {
+                    key: api.api_key,
+                    min: api.min_version,
+                    max: api.max_version,
+                };
+                let mut apis: Vec<_> = answer.api_keys.iter().map(served).collect();
+                apis.sort_by_key(|api| api.key);
+                Ok(apis)
+            }
+        };
+        self.cluster.retry("apiVersions", Route::Node(broker), attempt).await
+    }
+
+    /// Makes the cluster forget a broker that is gone for good (since 2.8, KRaft).
+    ///
+    /// # Errors
+    /// [`ClientError::Unsupported`] from clusters that cannot; a broker that is not known or still alive.
+    pub async fn unregister_broker(&self, broker: i32) -> Result<(), ClientError> {
+        let request = UnregisterBrokerRequest::default().with_broker_id(BrokerId(broker));
+        let attempt = |connection: Connection| {
+            let request = &request;
+            async move {
+                let version = connection.version::<UnregisterBrokerRequest>()?;
+                let answer = connection.call(version, request).await?;
+                Ok(ApiError::check(answer.error_code, answer.error_message.as_deref())?)
+            }
+        };
+        self.cluster.retry("unregisterBroker", Route::Controller, attempt).await
+    }
+}
