@@ -41,8 +41,8 @@ mod topic_partition;
 pub use admin::{
     Admin, AlterConfigOp, CommittedOffset, ConfigEntry, ConfigResource, ConfigResult, ConfigSource,
     ConfigSynonym, CreatedTopic, ElectionType, GroupDescription, GroupEpochs, GroupListing, GroupMember,
-    ListedOffset, LogDirDescription, LogDirReplica, NewPartitions, NewTopic, OffsetSpec, PartitionInfo,
-    Reassignment, ResourceKind, ServedApi, TopicDescription, TopicListing,
+    KnownApi, ListedOffset, LogDirDescription, LogDirReplica, NewPartitions, NewTopic, OffsetSpec,
+    PartitionInfo, Reassignment, ResourceKind, ServedApi, TopicDescription, TopicListing,
 };
 pub use config::ClientConfig;
 pub use consumer::{

@@ -1,7 +1,7 @@
 //! Single brokers: which requests they serve; forgetting one that is gone.
 
-use rkafka_wire::StrBytes;
-use rkafka_wire::messages::{ApiVersionsRequest, BrokerId, UnregisterBrokerRequest};
+use rkafka_wire::messages::{ApiKey, ApiVersionsRequest, BrokerId, UnregisterBrokerRequest};
+use rkafka_wire::{StrBytes, versions};
 
 use super::Admin;
 use crate::cluster::Route;
@@ -17,6 +17,34 @@ pub struct ServedApi {
     pub min: i16,
     /// The highest version.
     pub max: i16,
+}
+
+/// Requests that brokers and controllers send each other, which clients do not.
+const INTERNAL: [i16; 17] = [4, 5, 6, 7, 52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 93];
+
+/// A request that clients send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownApi {
+    /// Its key.
+    pub key: i16,
+    /// Its name, such as `ListOffsets`.
+    pub name: String,
+    /// The versions that this client knows; none if it knows the name alone.
+    pub versions: Option<(i16, i16)>,
+}
+
+impl KnownApi {
+    /// Every request that clients of Kafka 4.3 send, by key.
+    #[must_use]
+    pub fn all() -> Vec<KnownApi> {
+        let known = (0..=i16::from(i8::MAX)).filter(|key| !INTERNAL.contains(key)).filter_map(|key| {
+            let api = ApiKey::try_from(key).ok()?;
+            let versions = versions::decodable(api);
+            let versions = (versions.min <= versions.max).then_some((versions.min, versions.max));
+            Some(KnownApi { key, name: format!("{api:?}"), versions })
+        });
+        known.collect()
+    }
 }
 
 impl Admin {

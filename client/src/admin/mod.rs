@@ -28,7 +28,7 @@ mod topics;
 
 use std::sync::Arc;
 
-pub use brokers::ServedApi;
+pub use brokers::{KnownApi, ServedApi};
 pub use cluster::Reassignment;
 pub use configs::{
     AlterConfigOp, ConfigEntry, ConfigResource, ConfigResult, ConfigSource, ConfigSynonym, ResourceKind,

@@ -1,6 +1,15 @@
 //! The table of commands, and how one is chosen.
 
+mod broker_api_versions;
+mod cluster;
+mod configs;
+mod consumer_groups;
+mod delete_records;
 mod dump_log;
+mod get_offsets;
+mod groups;
+mod leader_election;
+mod log_dirs;
 mod server;
 mod server_stop;
 mod topics;
@@ -77,6 +86,69 @@ const COMMANDS: &[Entry] = &[
         about: "Create, list, describe, change and delete topics",
         definition: topics::definition,
         run: topics::run,
+    },
+    Entry {
+        name: "configs",
+        stock_name: "configs",
+        about: "Describe and change settings of topics, brokers and groups",
+        definition: configs::definition,
+        run: configs::run,
+    },
+    Entry {
+        name: "consumer-groups",
+        stock_name: "consumer-groups",
+        about: "List, describe and delete consumer groups, reset their offsets",
+        definition: consumer_groups::definition,
+        run: consumer_groups::run,
+    },
+    Entry {
+        name: "get-offsets",
+        stock_name: "get-offsets",
+        about: "Print offsets of partitions by time",
+        definition: get_offsets::definition,
+        run: get_offsets::run,
+    },
+    Entry {
+        name: "delete-records",
+        stock_name: "delete-records",
+        about: "Delete the oldest records of partitions",
+        definition: delete_records::definition,
+        run: delete_records::run,
+    },
+    Entry {
+        name: "log-dirs",
+        stock_name: "log-dirs",
+        about: "Print what lies in the brokers' log directories",
+        definition: log_dirs::definition,
+        run: log_dirs::run,
+    },
+    Entry {
+        name: "groups",
+        stock_name: "groups",
+        about: "List groups of every type",
+        definition: groups::definition,
+        run: groups::run,
+    },
+    Entry {
+        name: "leader-election",
+        stock_name: "leader-election",
+        about: "Elect leaders of partitions",
+        definition: leader_election::definition,
+        run: leader_election::run,
+    },
+    Entry {
+        name: "cluster",
+        stock_name: "cluster",
+        about: "Print the cluster's id and endpoints, forget a broker",
+        definition: cluster::definition,
+        run: cluster::run,
+    },
+    Entry {
+        name: "broker-api-versions",
+        stock_name: "broker-api-versions",
+        about: "Print which requests each broker serves",
+        definition: broker_api_versions::definition,
+        run: broker_api_versions::run,
     },
 ];
 

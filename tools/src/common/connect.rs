@@ -38,25 +38,60 @@ impl ConnectOptions {
 
     /// The client's settings; says on standard error what there is to say about them.
     pub(crate) fn config(&self, client_id: &str) -> Result<ClientConfig, Failure> {
-        let properties = match &self.command_config {
-            Some(file) => read(file)?,
-            None => Properties::default(),
-        };
         let servers = match (&self.bootstrap_server, &self.broker_list, &self.zookeeper) {
             (Some(servers), ..) | (None, Some(servers), _) => Some(servers.clone()),
             (None, None, Some(hosts)) => Some(quorum_addresses(hosts)),
             (None, None, None) => None,
         };
-        let (mut config, remarks) = ClientConfig::from_properties(&properties, servers.as_deref())
-            .map_err(|problem| Failure::message(problem.to_string()))?;
-        for remark in remarks {
-            eprintln!("{remark}");
-        }
-        if properties.get("client.id").is_none() {
-            client_id.clone_into(&mut config.client_id);
-        }
-        Ok(config)
+        client_config(servers.as_deref(), self.command_config.as_deref(), client_id)
     }
+}
+
+/// Options of commands that reach the cluster by `--bootstrap-server` alone.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BootstrapOptions {
+    /// REQUIRED: The brokers to connect to, as in host1:9092,host2:9092.
+    #[arg(long, value_name = "server to connect to")]
+    pub(crate) bootstrap_server: Option<String>,
+    /// Property file with settings of the client.
+    #[arg(long, value_name = "command config property file")]
+    pub(crate) command_config: Option<PathBuf>,
+}
+
+impl BootstrapOptions {
+    /// Refuses a command line without the cluster's address.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match self.bootstrap_server {
+            Some(_) => Ok(()),
+            None => Err(Failure::usage("Missing required argument \"[bootstrap-server]\"")),
+        }
+    }
+
+    /// The client's settings; says on standard error what there is to say about them.
+    pub(crate) fn config(&self, client_id: &str) -> Result<ClientConfig, Failure> {
+        client_config(self.bootstrap_server.as_deref(), self.command_config.as_deref(), client_id)
+    }
+}
+
+/// The client's settings of a file, if there is one, and of the command line.
+pub(crate) fn client_config(
+    servers: Option<&str>,
+    file: Option<&Path>,
+    client_id: &str,
+) -> Result<ClientConfig, Failure> {
+    let properties = match file {
+        Some(file) => read(file)?,
+        None => Properties::default(),
+    };
+    let (mut config, remarks) = ClientConfig::from_properties(&properties, servers)
+        .map_err(|problem| Failure::message(problem.to_string()))?;
+    for remark in remarks {
+        eprintln!("{remark}");
+    }
+    if properties.get("client.id").is_none() {
+        client_id.clone_into(&mut config.client_id);
+    }
+    Ok(config)
 }
 
 /// `--zookeeper host:2181/chroot` → addresses to try: the quorum's own, where the node answers clients too, then the
@@ -75,7 +110,8 @@ fn quorum_addresses(hosts: &str) -> String {
     addresses.join(",")
 }
 
-fn read(file: &Path) -> Result<Properties, Failure> {
+/// Reads a property file.
+pub(crate) fn read(file: &Path) -> Result<Properties, Failure> {
     let name = file.display().to_string();
     let bytes =
         std::fs::read(file).map_err(|error| Failure::message(format!("cannot read {name}: {error}")))?;
@@ -100,16 +136,7 @@ impl Tool {
 
     /// A failure in the stock tool's form, of an error that the client met.
     pub(crate) fn client_error(self, error: &ClientError) -> Failure {
-        let class = match error {
-            ClientError::Api(error) => return self.api_error(error),
-            ClientError::Deadline { .. } | ClientError::Unreachable(_) => "TimeoutException".to_owned(),
-            ClientError::Unsupported { .. } | ClientError::TooOld { .. } => {
-                "UnsupportedVersionException".to_owned()
-            }
-            ClientError::Connection(_) => "DisconnectException".to_owned(),
-            _ => "KafkaException".to_owned(),
-        };
-        self.error(&format!("org.apache.kafka.common.errors.{class}"), error.to_string())
+        self.error(&exception_of(error), error.to_string())
     }
 
     /// A failure in the stock tool's form, of a broker's refusal.
@@ -118,8 +145,25 @@ impl Tool {
     }
 }
 
+/// The Java exception that stands for an error in the stock tools' texts.
+fn exception_of(error: &ClientError) -> String {
+    let class = match error {
+        ClientError::Api(error) => return java_exception(error.code),
+        ClientError::Deadline { .. } | ClientError::Unreachable(_) => "TimeoutException",
+        ClientError::Unsupported { .. } | ClientError::TooOld { .. } => "UnsupportedVersionException",
+        ClientError::Connection(_) => "DisconnectException",
+        _ => "KafkaException",
+    };
+    format!("org.apache.kafka.common.errors.{class}")
+}
+
+/// An error as stock tools print a Java exception: its class and its text.
+pub(crate) fn described(error: &ClientError) -> String {
+    format!("{}: {error}", exception_of(error))
+}
+
 /// The Java exception that stands for a code in the stock tools' logs.
-fn java_exception(code: ErrorCode) -> String {
+pub(crate) fn java_exception(code: ErrorCode) -> String {
     let simple = match code {
         ErrorCode::TopicAlreadyExists => "TopicExistsException".to_owned(),
         ErrorCode::InvalidConfig => "InvalidConfigurationException".to_owned(),
@@ -138,7 +182,56 @@ fn java_exception(code: ErrorCode) -> String {
     format!("org.apache.kafka.common.errors.{simple}")
 }
 
+/// Why work at the cluster stopped; each command has its own words for what the client met.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The client or a broker.
+    Client(ClientError),
+    /// The command itself.
+    Command(Failure),
+}
+
+impl From<ClientError> for Problem {
+    fn from(error: ClientError) -> Problem {
+        Problem::Client(error)
+    }
+}
+
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Problem {
+        Problem::Client(error.into())
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        Problem::Command(failure)
+    }
+}
+
+impl Problem {
+    /// The failure, with `words` for what the client met.
+    pub(crate) fn told(self, words: impl FnOnce(&ClientError) -> Failure) -> Failure {
+        match self {
+            Problem::Client(error) => words(&error),
+            Problem::Command(failure) => failure,
+        }
+    }
+}
+
 /// Connects and runs `work` to its end, on one thread: commands start fast.
+pub(crate) fn with_cluster<T, F>(config: ClientConfig, work: impl FnOnce(Admin) -> F) -> Result<T, Problem>
+where
+    F: Future<Output = Result<T, Problem>>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::message(format!("cannot start: {error}")))?;
+    runtime.block_on(async { work(Admin::connect(config).await?).await })
+}
+
+/// As [`with_cluster`], for the tools that tell every error in the same form.
 pub(crate) fn with_admin<T, F>(
     tool: Tool,
     config: ClientConfig,
@@ -147,14 +240,8 @@ pub(crate) fn with_admin<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::message(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        let admin = Admin::connect(config).await.map_err(|error| tool.client_error(&error))?;
-        work(admin).await
-    })
+    with_cluster(config, async |admin| Ok(work(admin).await?))
+        .map_err(|problem| problem.told(|error| tool.client_error(error)))
 }
 
 #[cfg(test)]

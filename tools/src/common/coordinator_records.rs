@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(error, "the bytes end inside group");
         let huge = [b"\0\0".as_slice(), &[0; 17], b"\x7f\xff\xff\xff"].concat();
         let error = decode(Topic::TransactionState, b"\0\0\0\0", Some(&huge)).unwrap_err();
-        assert_eq!(error, "the bytes end inside topic");
+        assert_eq!(error, "the bytes end inside partitionIds");
         let newer = decode(Topic::ConsumerOffsets, OFFSET_KEY, Some(b"\0\x09")).unwrap_err();
         assert_eq!(newer, "Can't read version 9 of OffsetCommitValue: 0 to 4 are known");
     }

@@ -5,3 +5,5 @@ pub(crate) mod connect;
 pub(crate) mod coordinator_records;
 pub(crate) mod failure;
 pub(crate) mod output;
+pub(crate) mod partition_file;
+pub(crate) mod topic_pattern;

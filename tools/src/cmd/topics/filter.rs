@@ -5,9 +5,7 @@ use rkafka_client::TopicListing;
 
 use super::TOOL;
 use crate::common::failure::Failure;
-
-/// Topics that belong to Kafka itself whatever a broker says.
-const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+use crate::common::topic_pattern::{INTERNAL, topic_pattern};
 
 pub(super) struct TopicFilter {
     pattern: Option<Regex>,
@@ -32,13 +30,7 @@ impl TopicFilter {
 }
 
 fn compile(topic: &str) -> Result<Regex, Failure> {
-    let cleaned = topic.trim().replace(',', "|").replace(' ', "");
-    let cleaned = cleaned.trim_matches(['"', '\'']);
-    Regex::new(&format!("^(?:{cleaned})$")).map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        TOOL.error("java.lang.RuntimeException", format!("{topic} is an invalid regex. ({reason})"))
-    })
+    topic_pattern(topic).map_err(|problem| TOOL.error("java.lang.RuntimeException", problem))
 }
 
 #[cfg(test)]

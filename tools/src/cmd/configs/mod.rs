@@ -1,0 +1,81 @@
+//! `rkafka configs`: settings of topics, brokers, groups and clients' metrics, as `kafka-configs.sh` of Kafka 4.3 has
+//! them, and as that of 2.2 where its `--zookeeper` is given.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `options.rs` | options, and which go together |
+//! | `changes.rs` | `--add-config`, `--delete-config` |
+//! | `describe.rs` | describe |
+//!
+//! Differences from the stock tool, all intended: entities are described in order; an error has no stack trace; quotas
+//! and SCRAM credentials are not served yet.
+
+mod changes;
+mod describe;
+mod options;
+
+use clap::Args;
+use rkafka_client::{Admin, ClientError};
+use serde_json::json;
+
+use super::Invocation;
+use crate::common::connect::{self, Problem};
+use crate::common::failure::Failure;
+use crate::common::output::{self, Rows};
+use options::{Entity, EntityType, Options};
+
+pub(crate) fn definition() -> clap::Command {
+    Options::augment_args(clap::Command::new("configs"))
+}
+
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
+    let options: Options = invocation.parse()?;
+    let entity = options.entity().map_err(|failure| match failure {
+        // The stock tool shows its help for some mistakes, and for others not.
+        Failure::Usage { .. } => failure.or_hint(|| invocation.hint()),
+        other => other,
+    })?;
+    if let EntityType::Users | EntityType::Clients | EntityType::Ips = entity.kind {
+        let kind = entity.kind.name();
+        return Err(Failure::message(format!("{kind}: quotas and SCRAM credentials are not served yet.")));
+    }
+    let changes = options.changes().map_err(Failure::message)?;
+    let config = options.connect.config("rkafka-configs")?;
+    connect::with_cluster(config, async |admin| {
+        if options.alter {
+            alter(&admin, &options, &entity, &changes).await
+        } else {
+            describe::describe(&admin, &options, &entity).await
+        }
+    })
+    .map_err(|problem| problem.told(|error| failed(invocation, error)))
+}
+
+fn failed(invocation: &Invocation, error: &ClientError) -> Failure {
+    let args: Vec<_> = invocation.args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let start = format!("Error while executing config command with args '{}'", args.join(" "));
+    Failure::message(format!(
+        "{start}\njava.util.concurrent.ExecutionException: {}",
+        connect::described(error)
+    ))
+}
+
+async fn alter(
+    admin: &Admin,
+    options: &Options,
+    entity: &Entity,
+    changes: &changes::Changes,
+) -> Result<(), Problem> {
+    let name = entity.name.as_deref().unwrap_or_default();
+    let resource = entity.kind.resource(name).ok_or_else(|| Failure::message("nothing to alter"))?;
+    admin.incremental_alter_configs(&resource, changes, false).await??;
+    let mut rows = Rows::new(&["entity_type", "entity", "result"]);
+    rows.push([json!(entity.kind.name()), json!(name), json!("altered")]);
+    let (kind, singular) = (entity.kind.name(), entity.kind.singular());
+    output::print(options.output.output, &rows, || match (&options.connect.zookeeper, name) {
+        (Some(_), _) => format!("Completed Updating config for entity: {singular} '{name}'.\n"),
+        (None, "") => format!("Completed updating default config for {kind} in the cluster.\n"),
+        (None, name) => format!("Completed updating config for {singular} {name}.\n"),
+    })?;
+    Ok(())
+}
