@@ -22,6 +22,9 @@ pub struct ServedApi {
 /// Requests that brokers and controllers send each other, which clients do not.
 const INTERNAL: [i16; 17] = [4, 5, 6, 7, 52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 93];
 
+/// Requests of streams groups (KIP-1071), which there are no messages for here.
+const NAMES_ALONE: [(i16, &str); 2] = [(88, "StreamsGroupHeartbeat"), (89, "StreamsGroupDescribe")];
+
 /// A request that clients send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownApi {
@@ -38,6 +41,9 @@ impl KnownApi {
     #[must_use]
     pub fn all() -> Vec<KnownApi> {
         let known = (0..=i16::from(i8::MAX)).filter(|key| !INTERNAL.contains(key)).filter_map(|key| {
+            if let Some((_, name)) = NAMES_ALONE.iter().find(|(known, _)| *known == key) {
+                return Some(KnownApi { key, name: (*name).to_owned(), versions: None });
+            }
             let api = ApiKey::try_from(key).ok()?;
             let versions = versions::decodable(api);
             let versions = (versions.min <= versions.max).then_some((versions.min, versions.max));

@@ -29,10 +29,7 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
-    if invocation.args.is_empty() {
-        let about = "This tool helps to retrieve broker version information.";
-        return Err(Failure::usage(about).or_hint(|| invocation.hint()));
-    }
+    invocation.expect_args("This tool helps to retrieve broker version information.")?;
     let options: Options = invocation.parse()?;
     options.connect.check().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
     let config = options.connect.config("rkafka-broker-api-versions")?;

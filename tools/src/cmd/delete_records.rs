@@ -36,6 +36,9 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
+    invocation.expect_args(
+        "This tool helps to delete records of the given partitions down to the specified offset.",
+    )?;
     let options: Options = invocation.parse()?;
     options.connect.check().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
     let Some(file) = &options.offset_json_file else {

@@ -56,10 +56,7 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
-    if invocation.args.is_empty() {
-        let about = "An interactive shell for getting topic-partition offsets.";
-        return Err(Failure::usage(about).or_hint(|| invocation.hint()));
-    }
+    invocation.expect_args("An interactive shell for getting topic-partition offsets.")?;
     let mut options: Options = invocation.parse().map_err(|failure| match failure {
         Failure::Usage { message, hint } => Failure::Usage { message: occurred(&message), hint },
         other => other,

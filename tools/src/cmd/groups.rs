@@ -51,6 +51,7 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
+    invocation.expect_args("This tool helps to list groups of all types.")?;
     let options: Options = invocation.parse()?;
     options.check().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
     let config = options.connect.config("rkafka-groups")?;

@@ -51,6 +51,9 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
+    invocation.expect_args(
+        "This tool attempts to elect a new leader for a set of topic partitions. The type of elections supported are preferred replicas and unclean replicas.",
+    )?;
     let options: Options = invocation.parse()?;
     let election = options.check().map_err(Failure::message)?;
     let partitions = match (&options.path_to_json_file, &options.topic, options.partition) {

@@ -44,6 +44,7 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
+    invocation.expect_args("This tool helps to query log directory usage on the specified brokers.")?;
     let options: Options = invocation.parse()?;
     options.connect.check().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
     if !options.describe {

@@ -12,6 +12,7 @@ mod leader_election;
 mod log_dirs;
 mod server;
 mod server_stop;
+mod storage;
 mod topics;
 
 use std::ffi::{OsStr, OsString};
@@ -51,6 +52,11 @@ impl Invocation {
         args::parse(&self.command, &self.args)
     }
 
+    /// Refuses an empty command line with what the command is for, as stock tools do.
+    pub(crate) fn expect_args(&self, about: &str) -> Result<(), Failure> {
+        if self.args.is_empty() { Err(Failure::usage(about).or_hint(|| self.hint())) } else { Ok(()) }
+    }
+
     /// Where to read on after a mistake.
     pub(crate) fn hint(&self) -> String {
         args::hint(&self.command)
@@ -72,6 +78,13 @@ const COMMANDS: &[Entry] = &[
         about: "Stop the brokers of this installation",
         definition: server_stop::definition,
         run: server_stop::run,
+    },
+    Entry {
+        name: "storage",
+        stock_name: "storage",
+        about: "Format log directories, tell what they are, make ids",
+        definition: storage::definition,
+        run: storage::run,
     },
     Entry {
         name: "dump-log",

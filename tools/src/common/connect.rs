@@ -171,8 +171,13 @@ pub(crate) fn java_exception(code: ErrorCode) -> String {
         ErrorCode::UnknownServerError => "UnknownServerException".to_owned(),
         ErrorCode::InvalidTopicException => "InvalidTopicException".to_owned(),
         ErrorCode::CorruptMessage => "CorruptRecordException".to_owned(),
+        ErrorCode::NonEmptyGroup => "GroupNotEmptyException".to_owned(),
+        ErrorCode::MessageTooLarge => "RecordTooLargeException".to_owned(),
+        ErrorCode::RecordListTooLarge => "RecordBatchTooLargeException".to_owned(),
         other => {
-            let words = other.name().split('_').map(|word| {
+            // `GroupAuthorizationException` of GROUP_AUTHORIZATION_FAILED.
+            let name = other.name().strip_suffix("_FAILED").unwrap_or(other.name());
+            let words = name.split('_').map(|word| {
                 let (first, rest) = word.split_at(word.len().min(1));
                 format!("{first}{}", rest.to_lowercase())
             });
@@ -262,6 +267,7 @@ mod tests {
         check(ErrorCode::TopicAlreadyExists, "TopicExistsException");
         check(ErrorCode::InvalidReplicationFactor, "InvalidReplicationFactorException");
         check(ErrorCode::UnknownTopicOrPartition, "UnknownTopicOrPartitionException");
+        check(ErrorCode::ClusterAuthorizationFailed, "ClusterAuthorizationException");
         check(ErrorCode::InvalidConfig, "InvalidConfigurationException");
     }
 

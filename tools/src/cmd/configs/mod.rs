@@ -29,6 +29,9 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
+    invocation.expect_args(
+        "This tool helps to manipulate and describe entity config for a topic, client, user, broker, ip, client-metrics or group",
+    )?;
     let options: Options = invocation.parse()?;
     let entity = options.entity().map_err(|failure| match failure {
         // The stock tool shows its help for some mistakes, and for others not.

@@ -264,6 +264,9 @@ impl Options {
         if !self.connect.is_addressed() {
             return Err("Either --bootstrap-server or --bootstrap-controller must be specified.".to_owned());
         }
+        if let (EntityType::Topics, Some(name)) = (kind, names.first().filter(|name| !name.is_empty())) {
+            check_topic(name)?;
+        }
         let what = kind.name();
         let has_name = names.iter().any(|name| !name.is_empty());
         let has_default = names.iter().any(String::is_empty);
@@ -275,9 +278,8 @@ impl Options {
                 ));
             }
         }
-        let action = if self.alter { "alter" } else { "describe" };
-        if has_default && !kind.has_default() {
-            return Err(format!("--entity-default must not be specified with --{action} of {what}"));
+        if self.describe && has_default && !kind.has_default() {
+            return Err(format!("--entity-default must not be specified with --describe of {what}"));
         }
         if self.describe {
             return if kind == EntityType::BrokerLoggers && !has_name {
@@ -311,6 +313,21 @@ impl Options {
     pub(super) fn changes(&self) -> Result<Changes, String> {
         changes::read(self.add_config.as_deref(), self.add_config_file.as_deref(), &self.delete_config)
     }
+}
+
+/// The rules for names of topics.
+fn check_topic(name: &str) -> Result<(), String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name == "." || name == ".." {
+        return Err("Topic name is invalid: Topic name cannot be \".\" or \"..\"".to_owned());
+    }
+    if !name.chars().all(is_allowed) {
+        let allowed = "ASCII alphanumerics, '.', '_' and '-'";
+        return Err(format!(
+            "Topic name is invalid: '{name}' contains one or more characters other than {allowed}"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -38,11 +38,10 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
-    if invocation.args.is_empty() {
-        let about = "This tool helps to list all consumer groups, describe a consumer group, delete consumer group info, \
-                     or reset consumer group offsets.";
-        return Err(Failure::usage(about).or_hint(|| invocation.hint()));
-    }
+    invocation.expect_args(
+        "This tool helps to list all consumer groups, describe a consumer group, delete consumer group info, \
+                     or reset consumer group offsets.",
+    )?;
     let options: Options = invocation.parse()?;
     let action = options.action().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
     if let (Action::ValidateRegex, Some(pattern)) = (action, &options.validate_regex) {

@@ -102,7 +102,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "String", num_args = 0..=1, default_missing_value = "")]
     pub(super) state: Option<String>,
     /// With --list, show the types, or only groups of these: --type classic,consumer.
-    #[arg(long, value_name = "String", num_args = 0..=1, default_missing_value = "", name = "type")]
+    #[arg(long = "type", value_name = "String", num_args = 0..=1, default_missing_value = "")]
     pub(super) group_type: Option<String>,
     #[command(flatten)]
     pub(super) output: OutputOptions,

@@ -148,11 +148,10 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
-    let about = "This tool helps to parse a log file and dump its contents to the console, useful for debugging a \
-                 seemingly corrupt log segment.";
-    if invocation.args.is_empty() {
-        return Err(Failure::usage(about).or_hint(|| invocation.hint()));
-    }
+    invocation.expect_args(
+        "This tool helps to parse a log file and dump its contents to the console, useful for debugging a seemingly \
+         corrupt log segment.",
+    )?;
     let options: Options = invocation.parse()?;
     let Some(files) = &options.files else {
         return Err(Failure::usage("Missing required argument \"[files]\"").or_hint(|| invocation.hint()));

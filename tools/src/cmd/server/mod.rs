@@ -8,7 +8,7 @@
 
 mod daemon;
 mod run;
-mod settings;
+pub(super) mod settings;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
