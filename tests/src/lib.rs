@@ -7,6 +7,7 @@
 //! | `build.rs` | finds or builds the `rkafka` binary under test |
 //! | `node.rs` | one broker (rkafka, or Apache Kafka to compare) in a temporary directory: start, stop, kill -9 |
 //! | `stock.rs` | stock Kafka artifacts from Maven Central, cached under `target/stock/` |
+//! | `stock_shell.rs` | many command lines of stock tools in one virtual machine |
 //! | `java.rs` | compiles and runs the Java programs under `tests/java/` |
 //! | `foreign.rs` | kcat, Python and Go clients |
 //! | `wire.rs` | single requests over one connection, well-formed or not |
@@ -23,5 +24,6 @@ pub mod java;
 pub mod node;
 pub mod process;
 pub mod stock;
+pub mod stock_shell;
 pub mod wait;
 pub mod wire;

@@ -4,6 +4,7 @@ mod adoption;
 mod cleanup;
 mod client_producer;
 mod clients;
+mod commands;
 mod differential;
 mod disk_full;
 mod durability;

@@ -45,8 +45,9 @@ impl KnownApi {
                 return Some(KnownApi { key, name: (*name).to_owned(), versions: None });
             }
             let api = ApiKey::try_from(key).ok()?;
-            let versions = versions::decodable(api);
-            let versions = (versions.min <= versions.max).then_some((versions.min, versions.max));
+            let (checked, written) = (versions::decodable(api), api.valid_versions());
+            let (min, max) = (checked.min.max(written.min), checked.max.min(written.max));
+            let versions = (min <= max).then_some((min, max));
             Some(KnownApi { key, name: format!("{api:?}"), versions })
         });
         known.collect()

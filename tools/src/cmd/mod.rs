@@ -2,6 +2,7 @@
 
 mod broker_api_versions;
 mod cluster;
+mod completions;
 mod configs;
 mod consumer_groups;
 mod delete_records;
@@ -162,6 +163,13 @@ const COMMANDS: &[Entry] = &[
         about: "Print which requests each broker serves",
         definition: broker_api_versions::definition,
         run: broker_api_versions::run,
+    },
+    Entry {
+        name: "completions",
+        stock_name: "completions",
+        about: "Print completions for bash, zsh or fish",
+        definition: completions::definition,
+        run: completions::run,
     },
 ];
 

@@ -1,4 +1,4 @@
-//! The release archive: `bin/` with the stock script names and rkafka's own, `config/`, a systemd unit, a Dockerfile.
+//! The release archive: `bin/` with the stock script names and rkafka's own, completions, `config/`, a systemd unit, a Dockerfile.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,25 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 /// Commands that have a stock script of the same name (`kafka-<name>.sh`).
-const STOCK_COMMANDS: &[&str] = &["server-start", "server-stop", "topics"];
+const STOCK_COMMANDS: &[&str] = &[
+    "broker-api-versions",
+    "cluster",
+    "configs",
+    "consumer-groups",
+    "delete-records",
+    "dump-log",
+    "get-offsets",
+    "groups",
+    "leader-election",
+    "log-dirs",
+    "server-start",
+    "server-stop",
+    "storage",
+    "topics",
+];
+
+/// Shells that the archive has completions for, and the file each looks for.
+const COMPLETIONS: &[(&str, &str)] = &[("bash", "rkafka"), ("zsh", "_rkafka"), ("fish", "rkafka.fish")];
 
 /// Builds `target/dist/rkafka-<version>.tar.gz`.
 pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
@@ -34,6 +52,13 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
         // The binary answers to the name it is called by.
         symlink("rkafka", bin.join(format!("kafka-{command}.sh")))?;
         symlink("rkafka", bin.join(format!("rkafka-{command}")))?;
+    }
+    for (shell, file) in COMPLETIONS {
+        let path = tree.join("completions").join(shell).join(file);
+        fs::create_dir_all(path.parent().unwrap_or(&tree))?;
+        let script = Command::new(bin.join("rkafka")).args(["completions", shell]).output()?;
+        ensure!(script.status.success(), "rkafka completions {shell} failed");
+        fs::write(&path, script.stdout).with_context(|| path.display().to_string())?;
     }
     copy_tree(&root.join("config/properties"), &tree.join("config"))?;
     copy_tree(&root.join("tools/dist"), &tree)?;
