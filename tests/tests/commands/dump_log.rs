@@ -141,9 +141,9 @@ fn markers_log() -> Vec<u8> {
     log
 }
 
-fn put(path: PathBuf, bytes: &[u8]) -> String {
+fn put(path: &Path, bytes: &[u8]) -> String {
     std::fs::create_dir_all(path.parent().expect("a file in a directory")).expect("writable");
-    std::fs::write(&path, bytes).expect("writable");
+    std::fs::write(path, bytes).expect("writable");
     path.display().to_string()
 }
 
@@ -161,9 +161,9 @@ fn dump_log() {
     wrong_times[7] ^= 1;
     wrong_times[19] ^= 0x80;
     let wrong = made("wrong-0");
-    put(segment(&wrong, "log"), &log);
-    put(segment(&wrong, "index"), &wrong_index);
-    put(segment(&wrong, "timeindex"), &wrong_times);
+    put(&segment(&wrong, "log"), &log);
+    put(&segment(&wrong, "index"), &wrong_index);
+    put(&segment(&wrong, "timeindex"), &wrong_times);
     let aborted =
         AbortedEntry { producer_id: 5, first_offset: 10, last_offset: 20, last_stable_offset: 15 }.encode();
     let snapshots = std::fs::read_dir(&partition).expect("a directory").filter_map(Result::ok);
@@ -178,11 +178,11 @@ fn dump_log() {
         ("timeindex", shown(segment(&partition, "timeindex"))),
         ("snapshot", shown(snapshot.expect("a clean stop writes the producers"))),
         ("offsets", shown(offsets_log(&node.data()))),
-        ("transactions", put(segment(&made("__transaction_state-0"), "log"), &transactions_log())),
-        ("markers", put(segment(&made("markers-0"), "log"), &markers_log())),
-        ("aborted", put(segment(&made("markers-0"), "txnindex"), &[aborted, aborted].concat())),
-        ("shifted", put(made("shifted-0/00000000000000000005.log"), &log[..4000])),
-        ("cut", put(segment(&made("cut-0"), "log"), &log[..log.len() - 7])),
+        ("transactions", put(&segment(&made("__transaction_state-0"), "log"), &transactions_log())),
+        ("markers", put(&segment(&made("markers-0"), "log"), &markers_log())),
+        ("aborted", put(&segment(&made("markers-0"), "txnindex"), &[aborted, aborted].concat())),
+        ("shifted", put(&made("shifted-0/00000000000000000005.log"), &log[..4000])),
+        ("cut", put(&segment(&made("cut-0"), "log"), &log[..log.len() - 7])),
         ("wrong", shown(wrong.join("00000000000000000000"))),
     ]);
     Sides::new([words.clone(), words]).check("dump-log", ROWS);
