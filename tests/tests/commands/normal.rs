@@ -13,6 +13,8 @@ static RANDOM: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?m)^\[[-0-9 :,]+\] ", ""),
         (r"(?m)^Exception in thread .main. [A-Za-z.]+: ", ""),
         (r"adminclient-[0-9]+", "adminclient"),
+        // Of several log directories the stock tool names one by chance.
+        (r"/[ab]( is already formatted|/meta\.properties)", "/DIR${1}"),
     ]
     .map(|(pattern, to)| (Regex::new(pattern).expect("a sound pattern"), to))
     .into()

@@ -17,11 +17,7 @@ const ROWS: &[Row] = &[
         BOOTSTRAP,
     ),
     same("info -c {files}/static.properties"),
-    differs(
-        Part::Err,
-        "format -c {files}/static.properties -t MkU3OEVBNTcwNTJENDM2Qg",
-        "the first directory in order is named, not one by chance",
-    ),
+    same("format -c {files}/static.properties -t MkU3OEVBNTcwNTJENDM2Qg"),
     same("format -c {files}/static.properties -t MkU3OEVBNTcwNTJENDM2Qg -g"),
     same("format -c {files}/static.properties -t AkU3OEVBNTcwNTJENDM2Qg -g"),
     same("format -c {files}/static.properties -t MkU3OEVBNTcwNTJENDM2Qg -g --standalone"),
