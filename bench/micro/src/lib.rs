@@ -183,7 +183,13 @@ fn filled() -> (TempDir, Log) {
 }
 
 fn open(dir: &Path, recovery_point: i64) -> Log {
-    let options = OpenOptions { recovery_point, log_start_offset: 0, clean_shutdown: false, now_ms: NOW_MS };
+    let options = OpenOptions {
+        recovery_point,
+        cleaned_to: 0,
+        log_start_offset: 0,
+        clean_shutdown: false,
+        now_ms: NOW_MS,
+    };
     let opened =
         Log::open(Arc::new(RealDisk), &dir.join("orders-0"), "orders-0", Arc::new(config()), options);
     opened.expect("opens").0

@@ -2,8 +2,9 @@
 //!
 //! A leader assigns offsets by copying the 61 header bytes with base offset and leader epoch replaced (both
 //! lie outside the CRC) and hands that header and the rest of the client's own buffer to one `pwritev`.
-//! Order: checks → roll → epoch file → write → indexes, producer states → view. Nothing is published before
-//! it is written, and a failure up to and including the write leaves the log as it was.
+//! Order: checks → roll → epoch file → write → indexes, producer states → flush, if `flush.messages` asks for
+//! one → view. Nothing is published before it is written, or durable where that was asked for, and a failure
+//! up to and including the write leaves the log as it was.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -102,11 +103,12 @@ impl Log {
             self.publish();
         });
         self.write(&[IoSlice::new(&header), IoSlice::new(records)], &[incoming], context.now_ms)?;
+        // Before anybody can read it: what a consumer has seen must not be gone after a power cut.
+        self.flush_if_due()?;
         if context.sole_replica {
             self.raise_high_watermark(self.log_end_offset);
         }
         self.publish();
-        self.flush_if_due()?;
         Ok(AppendOutcome {
             base_offset: place.base_offset,
             last_offset: place.last_offset,
@@ -151,10 +153,10 @@ impl Log {
         let base_offset = self.log_end_offset;
         let incoming = self.check_fetched(batches)?;
         let appended = self.append_checked(&incoming, batches, now_ms);
+        self.flush_if_due()?;
         // Also what came before the batch that was refused.
         self.publish();
         let rolled = appended?;
-        self.flush_if_due()?;
         Ok(AppendOutcome {
             base_offset: incoming.first().map_or(base_offset, |first| first.place.base_offset),
             last_offset: self.log_end_offset.saturating_sub(1),
@@ -243,16 +245,14 @@ impl Log {
     /// before.
     fn write(&mut self, parts: &[IoSlice<'_>], incoming: &[Incoming], now_ms: i64) -> Result<(), LogError> {
         let epochs = Arc::clone(&self.epochs);
-        let mut noted = incoming.iter().map(|next| (next.place.leader_epoch, next.place.base_offset));
-        let written = noted.try_for_each(|(epoch, start_offset)| self.note_epoch(epoch, start_offset));
-        let written = written.and_then(|()| self.write_batches(parts, incoming, now_ms));
+        for next in incoming {
+            self.note_epoch(next.place.leader_epoch, next.place.base_offset);
+        }
+        let written = self.write_epochs().and_then(|()| self.write_batches(parts, incoming, now_ms));
         if written.is_err() && !Arc::ptr_eq(&epochs, &self.epochs) {
-            // Best effort: recovery compares the file with the batches.
-            let _ = self.remove_epochs(|changed| {
-                changed.clone_from(&epochs);
-                true
-            });
+            // Should the file tell of them: opening drops epochs that begin at the log end.
             self.epochs = epochs;
+            self.epochs_unwritten = true;
         }
         written
     }
@@ -419,8 +419,9 @@ mod tests {
         assert!(sealed.len() > 3, "{:?}", test.base_offsets());
         for segment in sealed {
             segment.load_indexes().expect("loads");
-            assert!(segment.offset_index().len() * 8 <= 48 && segment.time_index().len() * 12 <= 48);
-            assert!(segment.offset_index().len() >= 3, "not before it is full");
+            let (offsets, times) = segment.index_lens();
+            assert!(offsets * 8 <= 48 && times * 12 <= 48);
+            assert!(offsets >= 3, "not before it is full");
         }
     }
 

@@ -49,10 +49,10 @@ impl Log {
             return Ok(());
         }
         self.unflushed.names += 1;
-        self.snapshots.write(&*self.disk, &self.dir, &self.producers)?;
+        self.snapshots.write(&*self.home.disk, &self.home.dir, &self.producers)?;
         let bases: Vec<i64> = self.segments.iter().map(|segment| segment.base_offset()).collect();
         let stray = |offset: i64| offset != end && !bases.contains(&offset);
-        self.snapshots.remove_if(&*self.disk, &self.dir, stray)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, stray)?;
         Ok(())
     }
 
@@ -61,12 +61,12 @@ impl Log {
     fn leave_older_snapshot(&mut self) -> Result<(), LogError> {
         let high_watermark = self.high_watermark;
         self.unflushed.names += 1;
-        self.snapshots.remove_if(&*self.disk, &self.dir, |offset| offset > high_watermark)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |offset| offset > high_watermark)?;
         if self.snapshots.is_empty() {
             // Every roll writes one, so nothing was rolled yet: there were no producers before the first
             // segment.
             let first_base = self.segments.first().map_or(0, |first| first.base_offset());
-            self.snapshots.write(&*self.disk, &self.dir, &ProducerStates::new(first_base))?;
+            self.snapshots.write(&*self.home.disk, &self.home.dir, &ProducerStates::new(first_base))?;
         }
         Ok(())
     }
@@ -132,5 +132,32 @@ mod tests {
         assert!(total <= 12, "{spent:?}");
         assert!(spent.contains(&(CallKind::Write, 0)), "{spent:?}");
         drop(test);
+    }
+
+    #[test]
+    fn leading_and_restarting_an_idle_log_costs_no_write() {
+        let mut test = TestLog::new(config());
+        test.append_plain(3, 10);
+        let disk = test.disk.clone();
+        let mut test = test.restarted();
+        let calls = || [CallKind::Write, CallKind::Sync, CallKind::Rename].map(|kind| disk.calls(kind));
+        let before = calls();
+        for epoch in 2..5 {
+            test.log.assign_epoch(epoch).expect("noted");
+            test.log.assign_epoch(epoch + 10).expect("noted");
+            test = test.restarted();
+            assert_eq!(test.log.view().leader_epoch(), 1, "nobody wrote in a later one");
+        }
+        assert_eq!(calls(), before);
+        test.log.assign_epoch(7).expect("noted");
+        assert_eq!(test.log.view().leader_epoch(), 7);
+        let batch = batch(
+            BatchOptions { base_offset: 3, partition_leader_epoch: 7, ..Default::default() },
+            &[(NOW_MS, None, "value")],
+        );
+        test.log.append_follower(&batch, NOW_MS).expect("appends");
+        let test = test.restarted();
+        let epochs: Vec<_> = test.log.epochs().entries().iter().map(|e| (e.epoch, e.start_offset)).collect();
+        assert_eq!(epochs, [(1, 0), (7, 3)]);
     }
 }

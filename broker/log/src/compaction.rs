@@ -75,11 +75,11 @@ impl Log {
                 |segments: &[Arc<Segment>]| segments.iter().any(|segment| segment.base_offset() == offset);
             has(old) && !has(new)
         };
-        self.snapshots.remove_if(&*self.disk, &self.dir, gone)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, gone)?;
         self.sync_names()
     }
 
     fn sync_names(&self) -> Result<(), LogError> {
-        mutant!("no-dir-sync", self.disk.sync_dir(&self.dir), Ok(())).map_err(LogError::io("sync", &self.dir))
+        mutant!("no-dir-sync", self.home.sync(), Ok(()))
     }
 }

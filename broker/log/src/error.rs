@@ -60,10 +60,9 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Makes an I/O error; for `map_err`.
+    /// Makes an I/O error; for `map_err`. The path is copied only then.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
-        let path = path.to_path_buf();
-        move |source| LogError::Io { action, path, source }
+        move |source| LogError::Io { action, path: path.to_path_buf(), source }
     }
 
     /// Whether the volume is full: nothing is broken, writing can go on once there is room.

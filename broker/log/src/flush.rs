@@ -9,11 +9,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::disk::Disk;
 use crate::epoch::LEADER_EPOCH_CHECKPOINT;
 use crate::error::LogError;
 use crate::health::DirHealth;
 use crate::log::Log;
+use crate::place::Home;
 use crate::segment::Segment;
 use crate::txn_index::sync_file;
 
@@ -42,9 +42,8 @@ impl Unflushed {
 #[derive(Debug)]
 #[must_use = "nothing is durable before it has run"]
 pub struct FlushJob {
-    disk: Arc<dyn Disk>,
+    home: Arc<Home>,
     health: DirHealth,
-    dir: PathBuf,
     /// With a flag: is it sealed?
     segments: Vec<(Arc<Segment>, bool)>,
     snapshots: Vec<PathBuf>,
@@ -86,15 +85,14 @@ impl FlushJob {
             passing_over_deleted(segment.sync(*sealed))?;
         }
         for path in &self.snapshots {
-            sync_file(&*self.disk, path)?;
+            sync_file(&*self.home.disk, path)?;
         }
         if self.sync_dir {
-            sync_file(&*self.disk, &self.dir.join(LEADER_EPOCH_CHECKPOINT))?;
-            let synced = mutant!("no-dir-sync", self.disk.sync_dir(&self.dir), Ok(()));
-            synced.map_err(LogError::io("sync", &self.dir))?;
+            sync_file(&*self.home.disk, &self.home.dir.join(LEADER_EPOCH_CHECKPOINT))?;
+            passing_over_deleted(mutant!("no-dir-sync", self.home.sync(), Ok(())))?;
         }
-        match self.dir.parent().filter(|_| self.sync_parent) {
-            Some(parent) => self.disk.sync_dir(parent).map_err(LogError::io("sync", parent)),
+        match self.home.dir.parent().filter(|_| self.sync_parent) {
+            Some(parent) => self.home.disk.sync_dir(parent).map_err(LogError::io("sync", parent)),
             None => Ok(()),
         }
     }
@@ -130,10 +128,9 @@ impl Log {
             first = segments.first().map_or(first, |(segment, _)| segment.base_offset());
         }
         Some(FlushJob {
-            disk: Arc::clone(&self.disk),
+            home: Arc::clone(&self.home),
             health: self.health.clone(),
-            dir: self.dir.clone(),
-            snapshots: self.snapshots.paths(&self.dir, first..=up_to),
+            snapshots: self.snapshots.paths(&self.home.dir, first..=up_to),
             segments,
             sync_dir,
             sync_parent: sync_dir && self.unflushed.new_dir,
@@ -151,14 +148,17 @@ impl Log {
         self.unflushed.new_dir = false;
         if flushed.truncations == self.unflushed.truncations {
             let mut recovery_point = flushed.recovery_point.min(self.log_end_offset);
-            let base_offset = self.active.segment().base_offset();
-            if base_offset == recovery_point && base_offset > flushed.active_base_offset {
+            let begins_there = |segment: &Arc<Segment>| segment.base_offset().cmp(&recovery_point);
+            if recovery_point > flushed.active_base_offset
+                && self.segments.binary_search_by(begins_there).is_ok()
+            {
                 // Rolled meanwhile: recovery must begin with the sealed segment, whose indexes were not
                 // synced.
                 recovery_point -= 1;
             }
             self.recovery_point = self.recovery_point.max(recovery_point);
             self.unflushed.since_ms = now_ms;
+            self.publish();
         }
         self.recovery_point
     }
@@ -231,6 +231,19 @@ mod tests {
     }
 
     #[test]
+    fn with_flush_messages_nothing_is_readable_before_it_is_durable() {
+        let mut test = TestLog::new(LogConfig { flush_messages: 1, ..config() });
+        test.append_plain(1, 100);
+        test.disk.fail_nth(CallKind::Sync, 1, Failure::Io);
+        let batch = crate::testing::batch(rkafka_record::BatchOptions::default(), &[(NOW_MS, None, "value")]);
+        test.try_append(&batch, crate::AppendOrigin::Client).expect_err("the disk fails");
+        let view = test.log.view();
+        assert_eq!((view.high_watermark, view.log_end_offset), (1, 1));
+        test.log.append_follower(&batch, NOW_MS).expect_err("offline");
+        assert_eq!(test.log.view().log_end_offset, 1);
+    }
+
+    #[test]
     fn a_flush_is_due_by_time_only_if_there_is_something_to_flush() {
         let mut test = TestLog::new(LogConfig { flush_ms: 1000, ..config() });
         assert!(!test.log.flush_due(NOW_MS + 5000));
@@ -261,6 +274,21 @@ mod tests {
             2,
             "it knew nothing of what came after the truncation"
         );
+    }
+
+    #[test]
+    fn a_flush_that_others_rolled_meanwhile_leaves_their_indexes_to_recovery() {
+        for rolls in 1..4 {
+            let mut test = TestLog::new(config());
+            test.append_plain(3, 10);
+            let job = test.log.prepare_flush(i64::MAX).expect("something to sync");
+            for _ in 0..rolls {
+                test.log.roll(NOW_MS).expect("rolls");
+                test.append_plain(1, 10);
+            }
+            let flushed = job.run().expect("synced");
+            assert_eq!(test.log.complete_flush(flushed, NOW_MS), 2, "{rolls} rolls");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Index entries of a segment made from its batches, one after another: while it is recovered, or in memory
 //! when an index file is unusable. The same entries as appending makes.
 
-use crate::index::{self, OffsetPosition};
+use crate::index::OffsetPosition;
 use crate::scan::BatchPlace;
-use crate::time_index::{self, LargestTimestamp};
+use crate::sparse_index::Entry;
+use crate::time_index::LargestTimestamp;
 
 /// Collects the entries of both sparse indexes.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl IndexBuilder {
         }
         if self.bytes_since_entry > self.interval_bytes {
             let entry = OffsetPosition { offset: place.last_offset, position: place.position };
-            self.offsets.extend(index::encode(self.base_offset, entry).into_iter().flatten());
+            self.offsets.extend(entry.encode(self.base_offset).into_iter().flatten());
             self.add_time_entry();
             self.bytes_since_entry = 0;
         }
@@ -47,7 +48,7 @@ impl IndexBuilder {
 
     fn add_time_entry(&mut self) {
         if self.largest.timestamp > self.last_time_entry.timestamp {
-            self.times.extend(time_index::encode(self.base_offset, self.largest).into_iter().flatten());
+            self.times.extend(self.largest.encode(self.base_offset).into_iter().flatten());
             self.last_time_entry = self.largest;
         }
     }

@@ -19,6 +19,7 @@ use crate::checkpoint::TEMPORARY_SUFFIX;
 use crate::disk::Disk;
 use crate::error::{LogError, ReadError};
 use crate::files::{FileKind, FileName, Stage};
+use crate::place::Home;
 use crate::segment::{Segment, SegmentFiles};
 
 /// The settled files of a partition's directory.
@@ -160,7 +161,7 @@ impl Settling<'_> {
         let stat = self.disk.stat(&path).map_err(LogError::io("size", &path))?;
         let files =
             SegmentFiles { base_offset: swap.offset, stage: Stage::Swap, stat, has_transactions: false };
-        let segment = Segment::new(Arc::clone(self.disk), self.dir, files);
+        let segment = Segment::new(Home::new(Arc::clone(self.disk), self.dir), files);
         match segment.last_batch(stat.len) {
             Ok(last) => Ok(last.map_or(swap.offset, |batch| batch.last_offset + 1)),
             Err(ReadError::Log(error)) => Err(error),

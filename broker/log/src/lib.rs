@@ -12,12 +12,12 @@
 //! | `flush.rs` `retention.rs` `truncate.rs` `close.rs` | durability, deleting, cutting, an orderly end |
 //! | `recovery.rs` `leftovers.rs` `replay.rs` | opening after an orderly or any other stop |
 //! | `segment.rs` `segment_writer.rs` `scan.rs` | one segment: look-ups, appending, walking over batches |
-//! | `index.rs` `time_index.rs` `index_file.rs` `index_builder.rs` `txn_index.rs` | the indexes |
+//! | `index.rs` `time_index.rs` `sparse_index.rs` `index_file.rs` `index_builder.rs` `txn_index.rs` | the indexes |
 //! | `producer/` `snapshots.rs` `epoch.rs` | producers and their snapshot files, leader epochs |
 //! | `compaction.rs` `cleaner/` | replacing segments; what compaction keeps |
-//! | `files.rs` `partition_name.rs` `checkpoint.rs` | names of files and directories; small files replaced whole |
+//! | `files.rs` `place.rs` `partition_name.rs` `checkpoint.rs` | names of files and directories; small files replaced whole |
 //! | `dirs/` `health.rs` `deletion.rs` | log directories, when they are offline, removing files later |
-//! | `disk/` | the door to the disk; the only `unsafe` code |
+//! | `disk/` | the door to the disk |
 //!
 //! **Invariants.** No file operation outside `disk/real.rs`: the crash tests stop at every one. Nothing is
 //! published before it is written. What was truncated never comes back. A failed sync is never tried again.
@@ -43,9 +43,11 @@ mod snapshots;
 pub mod index;
 mod index_builder;
 mod index_file;
+mod place;
 pub mod scan;
 pub mod segment;
 pub mod segment_writer;
+mod sparse_index;
 pub mod time_index;
 pub mod txn_index;
 

@@ -3,8 +3,9 @@
 //! What it does is spread over files by task: `append.rs`, `truncate.rs`, `retention.rs`, `flush.rs`,
 //! `recovery.rs`, `compaction.rs`, `close.rs`; here are its state, what it publishes, and rolling.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -16,6 +17,7 @@ use crate::error::{LogError, ReadError};
 use crate::files::Stage;
 use crate::flush::Unflushed;
 use crate::health::DirHealth;
+use crate::place::Home;
 use crate::producer::ProducerStates;
 use crate::reader::LogReader;
 use crate::segment::Segment;
@@ -29,6 +31,19 @@ use crate::view::ReadView;
 pub(crate) struct Shared {
     pub(crate) view: ArcSwap<ReadView>,
     pub(crate) config: ArcSwap<LogConfig>,
+    /// Counts truncations, before anything is cut: a reader that finds another count than its view's does not
+    /// believe what it found.
+    cuts: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn announce_cut(&self) {
+        self.cuts.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 /// One partition's log.
@@ -39,8 +54,7 @@ pub(crate) struct Shared {
 /// ([`LogError::Offline`]); a full disk refuses the one change and is forgotten.
 #[derive(Debug)]
 pub struct Log {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) dir: PathBuf,
+    pub(crate) home: Arc<Home>,
     pub(crate) name: String,
     pub(crate) config: Arc<LogConfig>,
     pub(crate) health: DirHealth,
@@ -51,6 +65,9 @@ pub struct Log {
     pub(crate) producers: ProducerStates,
     pub(crate) snapshots: Snapshots,
     pub(crate) epochs: Arc<LeaderEpochs>,
+    /// `leader-epoch-checkpoint` differs, though not in what it says of the offsets inside the log: opening
+    /// makes the same of it. Written before the next append.
+    pub(crate) epochs_unwritten: bool,
     pub(crate) log_start_offset: i64,
     pub(crate) high_watermark: i64,
     pub(crate) log_end_offset: i64,
@@ -68,6 +85,7 @@ pub(crate) struct Opened {
     pub(crate) producers: ProducerStates,
     pub(crate) snapshots: Snapshots,
     pub(crate) epochs: LeaderEpochs,
+    pub(crate) epochs_unwritten: bool,
     pub(crate) log_start_offset: i64,
     pub(crate) log_end_offset: i64,
     pub(crate) recovery_point: i64,
@@ -80,8 +98,7 @@ pub(crate) struct Opened {
 
 impl Log {
     pub(crate) fn assemble(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
+        home: Arc<Home>,
         name: &str,
         config: Arc<LogConfig>,
         health: DirHealth,
@@ -95,14 +112,19 @@ impl Log {
             high_watermark: start,
             last_stable_offset: start,
             log_end_offset: opened.log_end_offset,
+            recovery_point: opened.recovery_point,
+            cuts: 0,
             epochs: Arc::clone(&epochs),
             segments: Arc::clone(&segments),
             active_size: opened.active.size(),
         };
-        let shared = Shared { view: ArcSwap::from_pointee(view), config: ArcSwap::new(Arc::clone(&config)) };
+        let shared = Shared {
+            view: ArcSwap::from_pointee(view),
+            config: ArcSwap::new(Arc::clone(&config)),
+            cuts: AtomicU64::new(0),
+        };
         let log = Self {
-            disk,
-            dir: dir.to_path_buf(),
+            home,
             name: name.to_owned(),
             config,
             health,
@@ -112,6 +134,7 @@ impl Log {
             producers: opened.producers,
             snapshots: opened.snapshots,
             epochs,
+            epochs_unwritten: opened.epochs_unwritten,
             log_start_offset: start,
             high_watermark: start,
             log_end_offset: opened.log_end_offset,
@@ -130,12 +153,12 @@ impl Log {
 
     /// The partition's directory.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        &self.home.dir
     }
 
     /// The disk it lives on.
     pub fn disk(&self) -> &Arc<dyn Disk> {
-        &self.disk
+        &self.home.disk
     }
 
     /// State of the log directory it lies in.
@@ -207,6 +230,8 @@ impl Log {
             high_watermark: self.high_watermark,
             last_stable_offset: self.last_stable_offset(),
             log_end_offset: self.log_end_offset,
+            recovery_point: self.recovery_point,
+            cuts: self.shared.cuts(),
             epochs: Arc::clone(&self.epochs),
             segments: Arc::clone(&self.segments),
             active_size: self.active.size(),
@@ -234,34 +259,48 @@ impl Log {
     }
 
     /// Notes that `leader_epoch` writes from the log end on; done when becoming leader, before the first
-    /// append.
+    /// append. Costs no file operation: until there is a batch of it nobody has to know of the epoch after a
+    /// restart.
     ///
     /// # Errors
-    /// The disk's.
+    /// [`LogError::Offline`].
     pub fn assign_epoch(&mut self, leader_epoch: i32) -> Result<(), LogError> {
         self.health.check()?;
-        self.note_epoch(leader_epoch, self.log_end_offset)?;
+        self.note_epoch(leader_epoch, self.log_end_offset);
         self.publish();
         Ok(())
     }
 
-    /// Takes an epoch into the list and, if that changed it, the list to disk. The file is synced by the next
-    /// flush: a crash before that brings recovery to the batches that tell of the epoch.
-    pub(crate) fn note_epoch(&mut self, leader_epoch: i32, start_offset: i64) -> Result<(), LogError> {
+    /// Takes an epoch into the list, in memory.
+    pub(crate) fn note_epoch(&mut self, leader_epoch: i32, start_offset: i64) {
         if leader_epoch < 0 || self.epochs.latest_epoch().is_some_and(|latest| latest >= leader_epoch) {
+            return;
+        }
+        self.change_epochs(|epochs| epochs.assign(leader_epoch, start_offset));
+    }
+
+    /// Changes epochs in memory only, which is enough for what opening derives from the bounds of the log.
+    pub(crate) fn change_epochs(&mut self, change: impl FnOnce(&mut LeaderEpochs) -> bool) {
+        let mut epochs = LeaderEpochs::clone(&self.epochs);
+        if change(&mut epochs) {
+            self.epochs = Arc::new(epochs);
+            self.epochs_unwritten = true;
+        }
+    }
+
+    /// Brings the epochs to disk before batches of them. The file is synced by the next flush: a crash before
+    /// that brings recovery to the batches that tell of the epoch.
+    pub(crate) fn write_epochs(&mut self) -> Result<(), LogError> {
+        if !self.epochs_unwritten {
             return Ok(());
         }
-        let mut epochs = LeaderEpochs::clone(&self.epochs);
-        if epochs.assign(leader_epoch, start_offset) {
-            let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
-            // Compaction takes batches away that tell where an epoch began: then the file cannot be made
-            // anew.
-            let sync_contents = self.config.cleanup_policy.compact;
-            let written = replace(&*self.disk, &path, epochs.encode().as_bytes(), sync_contents);
-            self.health.watch(written)?;
-            self.unflushed.names += 1;
-            self.epochs = Arc::new(epochs);
-        }
+        let path = self.home.dir.join(LEADER_EPOCH_CHECKPOINT);
+        // Compaction takes batches away that tell where an epoch began: then the file cannot be made anew.
+        let sync_contents = self.config.cleanup_policy.compact;
+        let written = replace(&*self.home.disk, &path, self.epochs.encode().as_bytes(), sync_contents);
+        self.health.watch(written)?;
+        self.unflushed.names += 1;
+        self.epochs_unwritten = false;
         Ok(())
     }
 
@@ -272,10 +311,11 @@ impl Log {
     ) -> Result<(), LogError> {
         let mut epochs = LeaderEpochs::clone(&self.epochs);
         if remove(&mut epochs) {
-            let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
-            let written = write_atomically(&*self.disk, &path, epochs.encode().as_bytes());
+            let path = self.home.dir.join(LEADER_EPOCH_CHECKPOINT);
+            let written = write_atomically(&*self.home.disk, &path, epochs.encode().as_bytes());
             self.health.watch(written)?;
             self.epochs = Arc::new(epochs);
+            self.epochs_unwritten = false;
         }
         Ok(())
     }
@@ -296,23 +336,35 @@ impl Log {
 
     /// Begins a new segment at `base_offset`, at or behind the log end.
     pub(crate) fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<(), LogError> {
+        self.finish_active(base_offset)?;
+        self.begin_segment(base_offset, now_ms)
+    }
+
+    /// Seals the active segment and leaves what recovery needs to begin with the next one.
+    pub(crate) fn finish_active(&mut self, base_offset: i64) -> Result<(), LogError> {
         debug_assert!(base_offset >= self.log_end_offset, "a new segment begins behind what is there");
         let sealed = self.active.seal();
         self.health.watch(sealed)?;
         // Recovery of the new segment begins with the producers below it.
         self.producers.advance_end_offset(base_offset);
-        let snapshot = self.snapshots.write(&*self.disk, &self.dir, &self.producers);
+        let snapshot = self.snapshots.write(&*self.home.disk, &self.home.dir, &self.producers);
         self.health.watch(snapshot)?;
         if self.recovery_point >= base_offset {
             let synced = self.sync_sealed(base_offset);
             self.health.watch_sync(synced)?;
         }
-        let made = SegmentWriter::create(&self.disk, &self.dir, base_offset, Stage::Live, now_ms);
+        Ok(())
+    }
+
+    /// Makes the new segment and writes to it from now on.
+    pub(crate) fn begin_segment(&mut self, base_offset: i64, now_ms: i64) -> Result<(), LogError> {
+        let made = SegmentWriter::create(&self.home, base_offset, Stage::Live, now_ms);
         let writer = self.health.watch(made)?;
         let mut segments = self.segments.to_vec();
         segments.push(Arc::clone(writer.segment()));
         self.segments = segments.into();
         self.active = writer;
+        self.producers.advance_end_offset(base_offset);
         self.log_end_offset = base_offset;
         self.unflushed.names += 1;
         Ok(())
@@ -322,10 +374,10 @@ impl Log {
     /// the producers at its end must be durable before the next one exists.
     fn sync_sealed(&self, end_offset: i64) -> Result<(), LogError> {
         self.active.segment().sync(true)?;
-        for path in self.snapshots.paths(&self.dir, end_offset..=end_offset) {
-            sync_file(&*self.disk, &path)?;
+        for path in self.snapshots.paths(&self.home.dir, end_offset..=end_offset) {
+            sync_file(&*self.home.disk, &path)?;
         }
-        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
+        self.home.sync()
     }
 
     /// A part of `segment.jitter.ms` for the active segment: the same each time, different between
@@ -345,17 +397,26 @@ impl Log {
         self.producers.expire(now_ms, self.config.producer_id_expiration_ms)
     }
 
-    /// Closes files and maps that nobody is using, to be opened again on the next use; called now and then.
-    pub fn release_idle(&self) {
+    /// Closes files that nobody is using, to be opened again on the next use; called every minute or so. The
+    /// active segment's go too if nothing was appended since the last call.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn release_idle(&mut self) -> Result<(), LogError> {
         self.sealed_segments().iter().for_each(|segment| segment.release());
-        self.active.release_idle();
+        let released = self.active.release_idle();
+        match self.health.watch(released) {
+            // What there is no room for stays in memory.
+            Err(error) if error.is_disk_full() => Ok(()),
+            other => other,
+        }
     }
 
     /// What a failed look-up of the writer's own means.
     pub(crate) fn unreadable(&self, error: ReadError) -> LogError {
         match error {
             ReadError::Log(error) => error,
-            other => LogError::Corrupt { path: self.dir.clone(), problem: other.to_string() },
+            other => LogError::Corrupt { path: self.home.dir.clone(), problem: other.to_string() },
         }
     }
 

@@ -123,7 +123,7 @@ fn first_at_or_after(
     timestamp_ms: i64,
 ) -> Result<Option<TimestampOffset>, ReadError> {
     segment.load_indexes()?;
-    let older = segment.time_index().lookup_before(timestamp_ms);
+    let older = segment.time_index().lookup_before(timestamp_ms)?;
     let from = older.offset.max(view.log_start_offset);
     let Some(first) = segment.locate(from, end)? else { return Ok(None) };
     let mut headers = segment.headers(first.position, end)?;

@@ -1,8 +1,8 @@
 //! Reading without the writer's lock.
 //!
 //! A [`LogReader`] loads the published [`ReadView`] and finds file ranges in its segments: index look-up, a
-//! short walk over batch headers, done. Records are never touched; the ranges go to `sendfile`, or come as
-//! memory from [`FileSlice::bytes`]. A segment that was deleted, replaced or cut while it was being looked at
+//! short walk over batch headers, done. Records are never touched; the ranges go to `sendfile`, or are read
+//! by [`FileSlice::bytes`]. A segment that was deleted, replaced or cut while it was being looked at
 //! makes a read fail; it is then tried once more with the newest view.
 
 use std::ops::Range;
@@ -32,7 +32,11 @@ pub struct ReadLimits {
     pub at_least_one_batch: bool,
 }
 
-/// A range of one segment file; stays readable whatever happens to the segment meanwhile.
+/// Linux reads ahead so much at once by default.
+const STRETCH_BYTES: usize = 128 << 10;
+
+/// A range of one segment file; stays readable, and the same, whatever happens to the segment meanwhile:
+/// deleted files live on while they are held, and one that is held is never cut.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
     segment: Arc<Segment>,
@@ -56,13 +60,47 @@ impl FileSlice {
         self.range.is_empty()
     }
 
-    /// The bytes without copying (a map of the file). Touching them may wait for the disk.
+    /// All the bytes, read into memory: for those who must look at records, a few MiB at a time.
     ///
     /// # Errors
     /// The operating system's.
     pub fn bytes(&self) -> Result<Bytes, LogError> {
-        let mapped = self.file.map(self.range.clone());
-        mapped.map_err(|error| LogError::io("map", &self.segment.path(FileKind::Log))(error))
+        let mut bytes = vec![0; usize::try_from(self.len()).unwrap_or(usize::MAX)];
+        match self.read_at(&mut bytes, 0)? {
+            read if read == bytes.len() => Ok(bytes.into()),
+            _ => Err(self.failed("read")(std::io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    /// Whether the page cache seems to hold all of it, so that `sendfile` will not wait for the disk: one page
+    /// of each stretch that is read ahead at once is asked for.
+    pub fn is_cached(&self) -> bool {
+        self.stretches().all(|position| self.file.is_cached(position))
+    }
+
+    /// Brings into the page cache what is not there. Waits for the disk.
+    pub fn warm_up(&self) {
+        let mut buffer = Vec::new();
+        for position in self.stretches().filter(|position| !self.file.is_cached(*position)) {
+            buffer.resize(STRETCH_BYTES, 0);
+            let room = usize::try_from(self.range.end - position).unwrap_or(usize::MAX).min(STRETCH_BYTES);
+            if let Some(part) = buffer.get_mut(..room)
+                && let Err(error) = self.file.pread(part, position)
+            {
+                // Sending will meet it again and end the connection.
+                let error = self.failed("read")(error);
+                tracing::warn!(%error, "records cannot be read ahead");
+                return;
+            }
+        }
+    }
+
+    fn stretches(&self) -> impl Iterator<Item = u64> {
+        self.range.clone().step_by(STRETCH_BYTES)
+    }
+
+    fn failed(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> LogError {
+        self.segment.place(FileKind::Log).failed(action)
     }
 
     /// Copies bytes from `offset` within the slice into `buffer`; returns how many.
@@ -73,7 +111,7 @@ impl FileSlice {
         let room = usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..room).unwrap_or_default();
         let read = self.file.pread(buffer, self.range.start.saturating_add(offset));
-        read.map_err(|error| LogError::io("read", &self.segment.path(FileKind::Log))(error))
+        read.map_err(self.failed("read"))
     }
 
     /// For `sendfile`.
@@ -93,6 +131,13 @@ pub struct ReadSlice {
     pub from_sealed_segment: bool,
     /// The picture the read was made from.
     pub view: Arc<ReadView>,
+}
+
+impl ReadSlice {
+    fn nothing(view: &Arc<ReadView>, start_offset: i64) -> Self {
+        let view = Arc::clone(view);
+        Self { slice: None, next_offset: start_offset, from_sealed_segment: false, view }
+    }
 }
 
 /// Reads one log from any thread; cheap to clone. Never takes the writer's lock.
@@ -118,7 +163,27 @@ impl LogReader {
     /// # Errors
     /// [`ReadError::OffsetOutOfRange`] if the offset is below the log start or above the log end.
     pub fn read(&self, start_offset: i64, limits: ReadLimits) -> Result<ReadSlice, ReadError> {
-        self.with_view(|view| read_from(view, start_offset, limits))
+        self.read_below(start_offset, limits.max_bytes, limits.at_least_one_batch, |_| limits.upper_offset)
+    }
+
+    /// [`read`](Self::read) with a bound that is taken from the very view that is read, which the answer
+    /// carries: who then waits for more than that bound misses nothing that came in between.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_below(
+        &self,
+        start_offset: i64,
+        max_bytes: u64,
+        at_least_one_batch: bool,
+        bound: impl Fn(&ReadView) -> i64,
+    ) -> Result<ReadSlice, ReadError> {
+        self.with_view(|view| {
+            let limits = ReadLimits { max_bytes, upper_offset: bound(view), at_least_one_batch };
+            let read = read_from(view, start_offset, limits)?;
+            // Cut while it was looked at: what was found may be gone, and other bytes in its place.
+            Ok(if self.shared.cuts() == view.cuts { read } else { ReadSlice::nothing(view, start_offset) })
+        })
     }
 
     /// Runs a look-up; if it fails while the log is being changed, once more on the newest view.
@@ -139,14 +204,8 @@ impl LogReader {
 fn read_from(view: &Arc<ReadView>, start_offset: i64, limits: ReadLimits) -> Result<ReadSlice, ReadError> {
     view.check_offset(start_offset)?;
     let upper_offset = limits.upper_offset.min(view.log_end_offset);
-    let nothing = ReadSlice {
-        slice: None,
-        next_offset: start_offset,
-        from_sealed_segment: false,
-        view: Arc::clone(view),
-    };
     if start_offset >= upper_offset {
-        return Ok(nothing);
+        return Ok(ReadSlice::nothing(view, start_offset));
     }
     for (segment, end) in view.segments_from(start_offset) {
         let Some(first) = segment.locate(start_offset, end)? else { continue };
@@ -166,7 +225,7 @@ fn read_from(view: &Arc<ReadView>, start_offset: i64, limits: ReadLimits) -> Res
             view: Arc::clone(view),
         });
     }
-    Ok(nothing)
+    Ok(ReadSlice::nothing(view, start_offset))
 }
 
 /// Where a read that begins with `first` stops, as a position and as an offset; `None` if even the first
@@ -280,6 +339,24 @@ mod tests {
     }
 
     #[test]
+    fn the_bound_is_that_of_the_view_in_the_answer() {
+        let mut test = five_batches();
+        let reader = test.log.reader();
+        let appends = std::cell::Cell::new(1);
+        let log = std::cell::RefCell::new(&mut test);
+        // A batch arrives while the bound is being taken.
+        let read = reader.read_below(10, 1 << 20, true, |view| {
+            if appends.replace(0) == 1 {
+                log.borrow_mut().append_plain(1, 10);
+            }
+            view.high_watermark
+        });
+        let read = read.expect("in range");
+        assert!(read.slice.is_none());
+        assert_eq!(read.view.high_watermark, 10, "what came since shows by comparing with this");
+    }
+
+    #[test]
     fn offsets_outside_the_log_are_refused() {
         let mut test = five_batches();
         assert!(test.log.advance_log_start(4).expect("moves"));
@@ -302,16 +379,34 @@ mod tests {
     fn reads_and_appends_go_on_after_idle_files_were_released() {
         let mut test = five_batches();
         for _ in 0..3 {
-            test.log.release_idle();
+            test.log.release_idle().expect("closes");
             check(&test, 3, ALL, &[(3, 3), (4, 5)], 6);
             check(&test, 6, ReadLimits { upper_offset: 10, ..ALL }, &[(6, 6), (7, 9)], 10);
             test.append_plain(2, 5000);
             test = test.restarted();
-            test.log.release_idle();
+            test.log.release_idle().expect("closes");
         }
         assert_eq!(test.batches_from(10), [10, 11, 12, 13, 14, 15].map(|offset| (offset, offset)));
         test.log.active.segment().load_indexes().expect("loads");
-        assert_eq!(test.log.active.segment().offset_index().len(), 3, "index entries were kept");
+        assert_eq!(test.log.active.segment().index_lens().0, 3, "index entries were kept");
+    }
+
+    #[test]
+    fn a_log_that_nobody_writes_holds_no_file_and_no_spare_space() {
+        let mut test = five_batches();
+        let is_open = |test: &TestLog| test.log.active.is_open();
+        test.log.release_idle().expect("closes");
+        assert!(is_open(&test), "it was written since the last time");
+        test.log.release_idle().expect("closes");
+        assert!(!is_open(&test));
+        assert_eq!(test.disk.open_files(), 0);
+        let sizes: u64 =
+            test.disk.files().iter().map(|path| test.disk.contents(path).map_or(0, |c| c.len() as u64)).sum();
+        assert_eq!(test.disk.used_bytes(), sizes, "nothing is reserved");
+        test.append_plain(1, 10);
+        assert_eq!(test.batches_from(6), [(6, 6), (7, 9), (10, 10)]);
+        let test = test.reopened(crate::testing::options());
+        assert_eq!(test.batches_from(6), [(6, 6), (7, 9), (10, 10)]);
     }
 
     #[test]
@@ -320,7 +415,7 @@ mod tests {
         let reader = test.log.reader();
         let slice = reader.read(0, ALL).expect("in range").slice.expect("batches");
         let old_view = reader.view();
-        test.log.release_idle();
+        test.log.release_idle().expect("closes");
         test.log.advance_log_start(6).expect("moves");
         let deletion = test.log.apply_retention(NOW_MS).expect("deletes");
         assert_eq!(offsets(&slice.bytes().expect("maps")), [(0, 2), (3, 3), (4, 5)]);

@@ -23,6 +23,7 @@ use crate::health::DirHealth;
 use crate::index_builder::IndexBuilder;
 use crate::leftovers::{Settled, settle};
 use crate::log::{Log, Opened};
+use crate::place::Home;
 use crate::producer::{ProducerBatch, ProducerStates};
 use crate::replay::{rebuild_epochs, replay_producers};
 use crate::scan::BatchPlace;
@@ -34,10 +35,12 @@ use crate::txn_index::AbortedEntry;
 /// What is known about a log before it is opened; comes from the checkpoints of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Everything below it was durable when the checkpoint was written; -1 if no checkpoint tells. Then a gap
-    /// between two segments is believed (Apache Kafka's cleaner leaves such); else it is taken for the loss
-    /// of what was there.
+    /// Everything below it was durable when the checkpoint was written; -1 if no checkpoint tells.
     pub recovery_point: i64,
+    /// Up to where the cleaner has been, 0 if it has not. Only what is durable is cleaned, and Apache Kafka's
+    /// cleaner leaves gaps between segments: those up to here are believed. Behind it a gap is taken for the
+    /// loss of what was there, if the recovery point is known.
+    pub cleaned_to: i64,
     /// Log start offset set by DeleteRecords or retention; 0 if none is known.
     pub log_start_offset: i64,
     /// The last stop was orderly: nothing is scanned.
@@ -90,11 +93,12 @@ impl Log {
         health: DirHealth,
     ) -> Result<(Log, RecoveryReport), LogError> {
         health.check()?;
+        let home = Home::new(disk, dir);
         let mut opening =
-            Opening { disk: &disk, dir, config: &config, options, report: RecoveryReport::default() };
+            Opening { home: &home, config: &config, options, report: RecoveryReport::default() };
         let opened = health.watch(opening.run())?;
         let report = opening.report;
-        Ok((Log::assemble(disk, dir, name, config, health, opened), report))
+        Ok((Log::assemble(home, name, config, health, opened), report))
     }
 }
 
@@ -116,8 +120,7 @@ struct Plan {
 }
 
 struct Opening<'a> {
-    disk: &'a Arc<dyn Disk>,
-    dir: &'a Path,
+    home: &'a Arc<Home>,
     config: &'a LogConfig,
     options: OpenOptions,
     report: RecoveryReport,
@@ -125,7 +128,7 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     fn run(&mut self) -> Result<Opened, LogError> {
-        let settled = settle(self.disk, self.dir)?;
+        let settled = settle(&self.home.disk, &self.home.dir)?;
         self.report.notes.extend(settled.notes.iter().cloned());
         let mut parts = Parts {
             segments: self.find_segments(&settled)?,
@@ -138,7 +141,9 @@ impl Opening<'_> {
         if let Some(first) = plan.scan_from {
             Scan { opening: self, parts: &mut parts, epochs_doubtful: false }.run(first)?;
         }
-        self.rebuild_missing_indexes(&settled, &parts.segments)?;
+        // Scanning has made those of the later segments anew.
+        let unscanned = plan.scan_from.unwrap_or(usize::MAX);
+        self.rebuild_missing_indexes(&settled, &parts.segments, unscanned)?;
         let mut log_end_offset = match plan.log_end_offset {
             Some(known) => known,
             None => self.end_offset(&parts.segments)?,
@@ -150,10 +155,16 @@ impl Opening<'_> {
         let first_base = parts.segments.first().map_or(0, |first| first.base_offset());
         let log_start_offset = first_base.max(self.options.log_start_offset);
         let producers = self.producers(&mut parts, log_end_offset)?;
-        parts.epochs.truncate_from_end(log_end_offset);
-        parts.epochs.truncate_from_start(log_start_offset);
-        if epochs_on_disk.as_ref() != Some(&parts.epochs) {
+        let mut epochs_inside = epochs_on_disk.clone();
+        for epochs in epochs_inside.iter_mut().chain([&mut parts.epochs]) {
+            epochs.truncate_from_end(log_end_offset);
+            epochs.truncate_from_start(log_start_offset);
+        }
+        let mut epochs_unwritten = epochs_on_disk.as_ref() != Some(&parts.epochs);
+        // A file from which the same is derived can wait for the next append: thousands of logs are opened.
+        if epochs_inside.as_ref() != Some(&parts.epochs) {
             self.write_epochs(&parts.epochs)?;
+            epochs_unwritten = false;
         }
         // After an orderly stop that left nothing to be done everything is durable.
         let is_new = parts.segments.is_empty();
@@ -175,6 +186,7 @@ impl Opening<'_> {
             producers,
             snapshots,
             epochs,
+            epochs_unwritten,
             log_start_offset,
             log_end_offset,
             recovery_point,
@@ -194,32 +206,32 @@ impl Opening<'_> {
         if let Some(last) = segments.last() {
             return Ok(SegmentWriter::resume(Arc::clone(last), now_ms));
         }
-        let writer = SegmentWriter::create(self.disk, self.dir, log_start_offset, Stage::Live, now_ms)?;
+        let writer = SegmentWriter::create(self.home, log_start_offset, Stage::Live, now_ms)?;
         segments.push(Arc::clone(writer.segment()));
         Ok(writer)
     }
 
     fn note(&mut self, note: std::fmt::Arguments<'_>) {
         let note = note.to_string();
-        tracing::warn!(dir = %self.dir.display(), "{note}");
+        tracing::warn!(dir = %self.home.dir.display(), "{note}");
         self.report.notes.push(note);
     }
 
     fn unreadable(&self, error: ReadError) -> LogError {
         match error {
             ReadError::Log(error) => error,
-            other => LogError::Corrupt { path: self.dir.to_path_buf(), problem: other.to_string() },
+            other => LogError::Corrupt { path: self.home.dir.clone(), problem: other.to_string() },
         }
     }
 
     fn find_segments(&self, settled: &Settled) -> Result<Vec<Arc<Segment>>, LogError> {
         let mut segments = Vec::new();
         for base_offset in settled.base_offsets() {
-            let path = FileName::live(base_offset, FileKind::Log).path(self.dir);
-            let stat = self.disk.stat(&path).map_err(LogError::io("size", &path))?;
+            let path = FileName::live(base_offset, FileKind::Log).path(&self.home.dir);
+            let stat = self.home.disk.stat(&path).map_err(LogError::io("size", &path))?;
             let has_transactions = settled.has(base_offset, FileKind::TransactionIndex);
             let files = SegmentFiles { base_offset, stage: Stage::Live, stat, has_transactions };
-            segments.push(Arc::new(Segment::new(Arc::clone(self.disk), self.dir, files)));
+            segments.push(Arc::new(Segment::new(Arc::clone(self.home), files)));
         }
         Ok(segments)
     }
@@ -267,7 +279,7 @@ impl Opening<'_> {
 
     /// Reads the epochs, or makes them anew. Returns what the file holds, if it can be used.
     fn read_epochs(&mut self, parts: &mut Parts) -> Result<Option<LeaderEpochs>, LogError> {
-        let text = match read_text(&**self.disk, &self.dir.join(LEADER_EPOCH_CHECKPOINT)) {
+        let text = match read_text(&*self.home.disk, &self.home.dir.join(LEADER_EPOCH_CHECKPOINT)) {
             Err(LogError::Corrupt { problem, .. }) => Err(problem),
             other => Ok(other?),
         };
@@ -292,7 +304,11 @@ impl Opening<'_> {
     }
 
     fn write_epochs(&self, epochs: &LeaderEpochs) -> Result<(), LogError> {
-        write_atomically(&**self.disk, &self.dir.join(LEADER_EPOCH_CHECKPOINT), epochs.encode().as_bytes())
+        write_atomically(
+            &*self.home.disk,
+            &self.home.dir.join(LEADER_EPOCH_CHECKPOINT),
+            epochs.encode().as_bytes(),
+        )
     }
 
     /// Sealed segments always have index files; whoever removed them wants them made anew.
@@ -300,18 +316,15 @@ impl Opening<'_> {
         &mut self,
         settled: &Settled,
         segments: &[Arc<Segment>],
+        unscanned: usize,
     ) -> Result<(), LogError> {
-        for (index, segment) in segments.iter().enumerate() {
+        for (index, segment) in segments.iter().enumerate().take(unscanned) {
             let base_offset = segment.base_offset();
             let complete = settled.has(base_offset, FileKind::OffsetIndex)
                 && (settled.has(base_offset, FileKind::TimeIndex));
             let is_active = index + 1 == segments.len();
             let has_entries = segment.size() > self.config.index_interval_bytes;
-            if complete
-                || segment.size() == 0
-                || (is_active && !has_entries)
-                || segment.offset_index().is_loaded()
-            {
+            if complete || segment.size() == 0 || (is_active && !has_entries) {
                 continue;
             }
             let mut builder = IndexBuilder::new(base_offset, self.config.index_interval_bytes);
@@ -340,7 +353,7 @@ impl Opening<'_> {
             ));
         }
         self.remove_segments(&mut parts.segments, 0)?;
-        parts.snapshots.remove_if(&**self.disk, self.dir, |_| true)?;
+        parts.snapshots.remove_if(&*self.home.disk, &self.home.dir, |_| true)?;
         parts.epochs.clear();
         parts.states = None;
         Ok(())
@@ -351,12 +364,12 @@ impl Opening<'_> {
         while segments.len() > first {
             let Some(segment) = segments.pop() else { break };
             for path in segment.paths() {
-                match self.disk.remove_file(&path) {
+                match self.home.disk.remove_file(&path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     other => other.map_err(LogError::io("remove", &path))?,
                 }
             }
-            self.disk.sync_dir(self.dir).map_err(LogError::io("sync", self.dir))?;
+            self.home.sync()?;
             self.report.segments_removed += 1;
         }
         Ok(())
@@ -365,8 +378,8 @@ impl Opening<'_> {
     /// Producers as of the log end.
     fn producers(&mut self, parts: &mut Parts, log_end_offset: i64) -> Result<ProducerStates, LogError> {
         // One past the end would later be taken for the state of offsets that are written anew.
-        if parts.snapshots.remove_if(&**self.disk, self.dir, |offset| offset > log_end_offset)? {
-            self.disk.sync_dir(self.dir).map_err(LogError::io("sync", self.dir))?;
+        if parts.snapshots.remove_if(&*self.home.disk, &self.home.dir, |offset| offset > log_end_offset)? {
+            self.home.sync()?;
         }
         if let Some(mut states) = parts.states.take() {
             states.advance_end_offset(log_end_offset);
@@ -390,7 +403,7 @@ impl Opening<'_> {
     ) -> Result<ProducerStates, LogError> {
         let start = segments.first().map_or(offset, |first| first.base_offset());
         let (now_ms, expiration_ms) = (self.options.now_ms, self.config.producer_id_expiration_ms);
-        snapshots.load(&**self.disk, self.dir, start, offset, now_ms, expiration_ms)
+        snapshots.load(&*self.home.disk, &self.home.dir, start, offset, now_ms, expiration_ms)
     }
 }
 
@@ -413,9 +426,10 @@ impl Scan<'_, '_> {
         let Some(base_offset) = self.parts.segments.get(first).map(|segment| segment.base_offset()) else {
             return Ok(());
         };
-        let (disk, dir) = (Arc::clone(self.opening.disk), self.opening.dir);
+        let home = Arc::clone(self.opening.home);
+        let (disk, dir) = (&*home.disk, &*home.dir);
         // Those behind are made anew at the segment boundaries.
-        self.parts.snapshots.remove_if(&*disk, dir, |offset| offset > base_offset)?;
+        self.parts.snapshots.remove_if(disk, dir, |offset| offset > base_offset)?;
         let mut states =
             self.opening.load_snapshot(&mut self.parts.snapshots, &self.parts.segments, base_offset)?;
         let replayed = replay_producers(&self.parts.segments, &mut states, base_offset);
@@ -424,7 +438,11 @@ impl Scan<'_, '_> {
         while let Some(segment) = self.parts.segments.get(index).cloned() {
             states.advance_end_offset(segment.base_offset());
             if index > first {
-                self.parts.snapshots.write(&*disk, dir, &states)?;
+                match self.parts.snapshots.write(disk, dir, &states) {
+                    // Another recovery then begins with an older one and reads more.
+                    Err(error) if error.is_disk_full() => tracing::warn!(%error, "snapshot left out"),
+                    other => other?,
+                }
             }
             self.opening.report.segments_scanned += 1;
             index += 1;
@@ -450,11 +468,15 @@ impl Scan<'_, '_> {
     }
 
     /// A power cut may keep a later segment and lose the end of the one before it, cut neatly between two
-    /// batches. Our own segments always follow one another without a gap: rolling and compaction see to that.
+    /// batches. Segments that were never compacted follow one another without a gap, and so do those that our
+    /// own cleaner made.
     fn hole(&self, end_offset: i64, next_base: Option<i64>) -> Option<String> {
-        let next_base =
-            next_base.filter(|next| end_offset < *next && self.opening.options.recovery_point >= 0)?;
-        Some(format!("it ends at offset {end_offset}, the next one begins at {next_base}"))
+        let OpenOptions { recovery_point, cleaned_to, .. } = self.opening.options;
+        // Below these nothing can have been lost.
+        let believed = recovery_point.max(cleaned_to);
+        let next_base = next_base.filter(|next| end_offset < *next && *next > believed)?;
+        (recovery_point >= 0)
+            .then(|| format!("it ends at offset {end_offset}, the next one begins at {next_base}"))
     }
 
     /// Scans one segment, makes its indexes anew and cuts it at the first damage, which is returned.
@@ -537,25 +559,33 @@ impl Scan<'_, '_> {
     }
 
     fn cut(&mut self, segment: &Segment, valid_bytes: u64) -> Result<(), LogError> {
-        let path = segment.path(FileKind::Log);
-        let file = segment.file()?;
-        file.truncate(valid_bytes).map_err(LogError::io("cut", &path))?;
-        file.sync_data().map_err(LogError::io("sync", &path))?;
+        let (place, file) = (segment.place(FileKind::Log), segment.file()?);
+        file.truncate(valid_bytes).map_err(place.failed("cut"))?;
+        file.sync_data().map_err(place.failed("sync"))?;
         self.opening.report.bytes_truncated += segment.size() - valid_bytes;
         segment.set_size(valid_bytes, self.opening.options.now_ms);
         Ok(())
     }
 }
 
+/// Leaves both index files of a segment. On a full disk there are none: look-ups make them in memory, the
+/// next start tries again.
 fn write_indexes(segment: &Segment, builder: IndexBuilder, is_active: bool) -> Result<(), LogError> {
     let (offsets, times) = builder.finish();
-    if is_active && offsets.is_empty() {
+    let written = if is_active && offsets.is_empty() {
         // Too small to need one; making thousands of files would be most of a start's time.
-        segment.offset_index().clear()?;
-        return segment.time_index().clear();
+        segment.offset_index().clear().and_then(|()| segment.time_index().clear())
+    } else {
+        segment.offset_index().rewrite(&offsets).and_then(|()| segment.time_index().rewrite(&times))
+    };
+    match written {
+        Err(error) if error.is_disk_full() => {
+            tracing::warn!(%error, "index left out");
+            segment.offset_index().remove()?;
+            segment.time_index().remove()
+        }
+        other => other,
     }
-    segment.offset_index().rewrite(&offsets)?;
-    segment.time_index().rewrite(&times)
 }
 
 #[cfg(test)]
@@ -671,6 +701,45 @@ mod tests {
         let test = after(test, clean(), |test| test.disk.remove_file(&test.path(names[1])).expect("there"));
         assert_eq!((test.report.segments_scanned, test.report.indexes_rebuilt), (0, 1));
         assert_eq!(read(&test), before);
+    }
+
+    #[test]
+    fn a_log_opens_on_a_full_disk_and_is_whole() {
+        let mut test = test_log();
+        test.log.roll(NOW_MS).expect("rolls");
+        for name in ["00000000000000000000.timeindex", "00000000000000000011.index"] {
+            test.disk.remove_file(&test.path(name)).expect("there");
+        }
+        let producers = test.log.producers().encode_snapshot();
+        test.disk.set_capacity(Some(0));
+        let test = test.reopened(options());
+        assert_eq!((test.log.log_end_offset(), test.batches_from(0).len()), (20, 20));
+        assert_eq!(test.log.producers().encode_snapshot(), producers);
+        let found = test.log.reader().offset_for_timestamp(NOW_MS + 13, 20).expect("looks up");
+        assert_eq!(found.map(|found| found.offset), Some(13));
+        test.disk.set_capacity(None);
+        let test = test.reopened(options());
+        assert_eq!((test.log.log_end_offset(), test.report.indexes_rebuilt), (20, 3));
+        assert!(test.names().contains(&"00000000000000000011.index".to_owned()), "{:?}", test.names());
+    }
+
+    #[test]
+    fn gaps_below_what_is_known_to_be_durable_are_believed() {
+        let check = |options: OpenOptions, end: i64| {
+            let mut test = test_log();
+            test.log.roll(NOW_MS).expect("rolls");
+            test.append_plain(1, 10);
+            // The last batch of the first segment goes, as Apache Kafka's cleaner takes it away.
+            let test = after(test, options, |test| {
+                corrupt(test, FIRST, |bytes| bytes.truncate(bytes.len() / 11 * 10));
+            });
+            assert_eq!(test.log.log_end_offset(), end, "{options:?}");
+        };
+        check(OpenOptions { recovery_point: 5, ..options() }, 10);
+        check(OpenOptions { recovery_point: 11, ..options() }, 21);
+        check(OpenOptions { recovery_point: -1, ..options() }, 21);
+        check(OpenOptions { recovery_point: 5, cleaned_to: 11, ..options() }, 21);
+        check(OpenOptions { recovery_point: 5, cleaned_to: 10, ..options() }, 10);
     }
 
     #[test]

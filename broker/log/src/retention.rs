@@ -106,7 +106,7 @@ impl Log {
             return Ok(DeferredDeletion::default());
         }
         if count == self.segments.len() {
-            self.roll_at(self.log_end_offset, now_ms)?;
+            self.roll_out(now_ms)?;
         }
         let all = Arc::clone(&self.segments);
         let Some((removed, kept)) = all.split_at_checked(count) else {
@@ -114,7 +114,7 @@ impl Log {
         };
         let new_start = kept.first().map_or(self.log_end_offset, |first| first.base_offset());
         if new_start > self.log_start_offset {
-            self.raise_log_start(new_start)?;
+            self.raise_log_start(new_start);
         }
         self.segments = kept.into();
         self.publish();
@@ -123,13 +123,27 @@ impl Log {
         Ok(self.deferred_deletion(removed))
     }
 
+    /// Begins a new segment because the active one goes. On a full disk, which this is to give room to, what
+    /// sealing would write of the old one is left out; producers with nothing but deleted records may then
+    /// be forgotten by a kill.
+    fn roll_out(&mut self, now_ms: i64) -> Result<(), LogError> {
+        let end = self.log_end_offset;
+        match self.finish_active(end) {
+            Err(error) if error.is_disk_full() => {
+                tracing::warn!(%error, log = self.name, "a segment is deleted without being sealed");
+            }
+            other => other?,
+        }
+        self.begin_segment(end, now_ms)
+    }
+
     /// Renames the files of segments no longer in the log, oldest first, and removes their snapshots.
     fn set_deleted(&mut self, removed: &[Arc<Segment>], new_start: i64) -> Result<(), LogError> {
         for segment in removed {
             segment.set_stage(Stage::Deleted)?;
         }
-        self.snapshots.remove_if(&*self.disk, &self.dir, |offset| offset < new_start)?;
-        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |offset| offset < new_start)?;
+        self.home.sync()
     }
 }
 
@@ -190,6 +204,23 @@ mod tests {
         assert_eq!(retain(&mut test, 9000), [4], "an empty one stays");
         let test = test.reopened(crate::testing::options());
         assert_eq!((test.log.log_start_offset(), test.log.log_end_offset()), (4, 4));
+    }
+
+    #[test]
+    fn deleting_works_on_a_full_disk() {
+        for (times, left) in [(&[100, 200, 300][..], 6), (&[100], 2)] {
+            let mut test = segments_at(times, by_time(1000));
+            // A leader change, and an epoch that is not in the file.
+            test.log.assign_epoch(8).expect("noted");
+            test.disk.set_capacity(Some(0));
+            assert!(test.log.advance_log_start(1).expect("DeleteRecords"));
+            assert_eq!(retain(&mut test, 5000), [left]);
+            assert!(test.log.health().is_online());
+            test.disk.set_capacity(None);
+            test.append_plain(1, 10);
+            let test = test.reopened(crate::testing::options());
+            assert_eq!((test.log.log_start_offset(), test.log.log_end_offset()), (left, left + 1));
+        }
     }
 
     #[test]

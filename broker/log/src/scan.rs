@@ -4,13 +4,13 @@
 //! batches cost one read. `BatchScan` reads whole batches, for recovery and for building state. Both use
 //! positioned reads, never maps: an unreadable disk is an error here, not a signal.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rkafka_record::{BatchError, BatchHeader, BatchRef, HEADER_SIZE};
 
 use crate::disk::DiskFile;
 use crate::error::{LogError, ReadError};
+use crate::place::Place;
 
 /// Bytes read at once for headers: one page, about one index interval.
 const HEADER_READ_BYTES: usize = 4096;
@@ -54,22 +54,22 @@ impl BatchPlace {
 
 /// A segment file to be walked over, up to a size.
 #[derive(Debug, Clone)]
-pub(crate) struct ScanSource {
+pub(crate) struct ScanSource<'a> {
     pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place<'a>,
     /// Nothing at or behind this position is read.
     pub(crate) end: u64,
 }
 
-impl ScanSource {
+impl ScanSource<'_> {
     fn pread(&self, buffer: &mut [u8], position: u64) -> Result<usize, LogError> {
-        self.file.pread(buffer, position).map_err(LogError::io("read", &self.path))
+        self.file.pread(buffer, position).map_err(self.place.failed("read"))
     }
 }
 
 /// Walks over batch headers.
-pub(crate) struct HeaderScan {
-    source: ScanSource,
+pub(crate) struct HeaderScan<'a> {
+    source: ScanSource<'a>,
     position: u64,
     buffer: [u8; HEADER_READ_BYTES],
     /// File position of the first buffered byte.
@@ -77,8 +77,8 @@ pub(crate) struct HeaderScan {
     buffered: usize,
 }
 
-impl HeaderScan {
-    pub(crate) fn new(source: ScanSource, position: u64) -> Self {
+impl<'a> HeaderScan<'a> {
+    pub(crate) fn new(source: ScanSource<'a>, position: u64) -> Self {
         Self { source, position, buffer: [0; HEADER_READ_BYTES], buffer_start: position, buffered: 0 }
     }
 
@@ -110,16 +110,16 @@ impl HeaderScan {
 }
 
 /// Walks over whole batches.
-pub(crate) struct BatchScan {
-    source: ScanSource,
+pub(crate) struct BatchScan<'a> {
+    source: ScanSource<'a>,
     position: u64,
     buffer: Vec<u8>,
     /// File position of the first buffered byte.
     buffer_start: u64,
 }
 
-impl BatchScan {
-    pub(crate) fn new(source: ScanSource, position: u64) -> Self {
+impl<'a> BatchScan<'a> {
+    pub(crate) fn new(source: ScanSource<'a>, position: u64) -> Self {
         Self { source, position, buffer: Vec::new(), buffer_start: position }
     }
 

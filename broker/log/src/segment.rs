@@ -8,18 +8,19 @@
 //! Indexes are hints: wherever an entry leads, the batch found there is compared with what the entry
 //! promised, and if they disagree the segment is walked from its start.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::disk::{Disk, DiskFile, FileStat, OpenMode};
+use crate::disk::{DiskFile, FileStat, OpenMode};
 use crate::error::{LogError, ReadError};
 use crate::files::{FileKind, FileName, Stage};
-use crate::index::{OffsetIndex, OffsetPosition};
+use crate::index::{OffsetIndex, OffsetIndexAt, OffsetPosition};
 use crate::index_builder::IndexBuilder;
+use crate::place::{Home, Place};
 use crate::scan::{BatchPlace, BatchScan, HeaderScan, ScanSource};
-use crate::time_index::{LargestTimestamp, TimeIndex};
-use crate::txn_index::{TransactionIndex, sync_file};
+use crate::time_index::{LargestTimestamp, TimeIndex, TimeIndexAt};
+use crate::txn_index::{TransactionIndex, TransactionIndexAt};
 
 /// A segment up to this size is walked from its start rather than opening its index.
 const SMALL_BYTES: u64 = 16 << 10;
@@ -27,7 +28,7 @@ const SMALL_BYTES: u64 = 16 << 10;
 /// A segment as readers see it.
 #[derive(Debug)]
 pub struct Segment {
-    disk: Arc<dyn Disk>,
+    home: Arc<Home>,
     base_offset: i64,
     state: RwLock<State>,
     /// Bytes written; grows with the active segment.
@@ -41,18 +42,11 @@ pub struct Segment {
 
 #[derive(Debug)]
 struct State {
-    dir: PathBuf,
     stage: Stage,
-    /// The one handle of the `.log` file, so that it knows of all maps.
+    /// The one handle of the `.log` file: its copies tell who reads.
     file: Option<Arc<dyn DiskFile>>,
     /// The largest timestamp once it has been asked for; not while the segment is written.
     largest_timestamp: Option<Option<LargestTimestamp>>,
-}
-
-impl State {
-    fn path(&self, base_offset: i64, kind: FileKind) -> PathBuf {
-        FileName::live(base_offset, kind).at(self.stage).path(&self.dir)
-    }
 }
 
 /// What is known of a segment's files without opening them.
@@ -65,24 +59,18 @@ pub(crate) struct SegmentFiles {
 }
 
 impl Segment {
-    /// The segment of existing (or just made) files in `dir`.
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path, files: SegmentFiles) -> Self {
+    /// The segment of existing (or just made) files.
+    pub(crate) fn new(home: Arc<Home>, files: SegmentFiles) -> Self {
         let SegmentFiles { base_offset, stage, stat, has_transactions } = files;
-        let path = |kind| FileName::live(base_offset, kind).at(stage).path(dir);
         Self {
-            offset_index: OffsetIndex::new(Arc::clone(&disk), path(FileKind::OffsetIndex), base_offset),
-            time_index: TimeIndex::new(Arc::clone(&disk), path(FileKind::TimeIndex), base_offset),
-            transactions: TransactionIndex::new(
-                Arc::clone(&disk),
-                path(FileKind::TransactionIndex),
-                base_offset,
-                has_transactions,
-            ),
-            disk,
+            home,
             base_offset,
-            state: RwLock::new(State { dir: dir.to_path_buf(), stage, file: None, largest_timestamp: None }),
+            state: RwLock::new(State { stage, file: None, largest_timestamp: None }),
             size: AtomicU64::new(stat.len),
             modified_ms: AtomicI64::new(stat.modified_ms),
+            offset_index: OffsetIndex::default(),
+            time_index: TimeIndex::default(),
+            transactions: TransactionIndex::new(has_transactions),
         }
     }
 
@@ -106,20 +94,25 @@ impl Segment {
         self.modified_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    pub(crate) fn offset_index(&self) -> &OffsetIndex {
-        &self.offset_index
+    pub(crate) fn offset_index(&self) -> OffsetIndexAt<'_> {
+        self.offset_index.at(self.base_offset, self.place(FileKind::OffsetIndex))
     }
 
-    pub(crate) fn time_index(&self) -> &TimeIndex {
-        &self.time_index
+    pub(crate) fn time_index(&self) -> TimeIndexAt<'_> {
+        self.time_index.at(self.base_offset, self.place(FileKind::TimeIndex))
     }
 
-    pub(crate) fn transactions(&self) -> &TransactionIndex {
-        &self.transactions
+    pub(crate) fn transactions(&self) -> TransactionIndexAt<'_> {
+        self.transactions.at(self.base_offset, self.place(FileKind::TransactionIndex))
     }
 
-    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
-        &self.disk
+    /// How many entries the offset index and the time index have.
+    pub(crate) fn index_lens(&self) -> (usize, usize) {
+        (self.offset_index.len(), self.time_index.len())
+    }
+
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        &self.home
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -130,9 +123,14 @@ impl Segment {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One of its files under its current name.
+    pub(crate) fn place(&self, kind: FileKind) -> Place<'_> {
+        self.home.file(FileName::live(self.base_offset, kind).at(self.state().stage))
+    }
+
     /// Current path of one of its files.
     pub(crate) fn path(&self, kind: FileKind) -> PathBuf {
-        self.state().path(self.base_offset, kind)
+        self.place(kind).path()
     }
 
     /// The `.log` file, opened on first use.
@@ -144,10 +142,24 @@ impl Segment {
         if let Some(file) = &state.file {
             return Ok(Arc::clone(file));
         }
-        let path = state.path(self.base_offset, FileKind::Log);
-        let file = self.disk.open(&path, OpenMode::ReadWrite).map_err(LogError::io("open", &path))?;
+        let name = FileName::live(self.base_offset, FileKind::Log).at(state.stage);
+        let file = self.home.file(name).open(OpenMode::ReadWrite)?;
         state.file = Some(Arc::clone(&file));
         Ok(file)
+    }
+
+    /// Cuts the file to `size` unless somebody else than the caller, who has `own` handles, holds one: then
+    /// bytes behind `size` may be on their way to a reader. Returns whether it was cut.
+    pub(crate) fn cut_unshared(&self, size: u64, own: usize) -> Result<bool, LogError> {
+        let file = self.file()?;
+        // Under the lock nobody can take another copy of the handle.
+        let state = self.state_mut();
+        let is_shared = Arc::strong_count(&file) > own + 2;
+        let name = FileName::live(self.base_offset, FileKind::Log).at(state.stage);
+        if !is_shared {
+            file.truncate(size).map_err(self.home.file(name).failed("cut"))?;
+        }
+        Ok(!is_shared)
     }
 
     /// Uses another file under the same name (a shortened copy renamed into place).
@@ -155,17 +167,17 @@ impl Segment {
         self.state_mut().file = Some(file);
     }
 
-    fn source(&self, end: u64) -> Result<ScanSource, LogError> {
-        Ok(ScanSource { file: self.file()?, path: self.path(FileKind::Log), end })
+    fn source(&self, end: u64) -> Result<ScanSource<'_>, LogError> {
+        Ok(ScanSource { file: self.file()?, place: self.place(FileKind::Log), end })
     }
 
     /// Walks over whole batches from `position` up to `end`.
-    pub(crate) fn batches(&self, position: u64, end: u64) -> Result<BatchScan, LogError> {
+    pub(crate) fn batches(&self, position: u64, end: u64) -> Result<BatchScan<'_>, LogError> {
         Ok(BatchScan::new(self.source(end)?, position))
     }
 
     /// Walks over headers from `position` up to `end`.
-    pub(crate) fn headers(&self, position: u64, end: u64) -> Result<HeaderScan, LogError> {
+    pub(crate) fn headers(&self, position: u64, end: u64) -> Result<HeaderScan<'_>, LogError> {
         Ok(HeaderScan::new(self.source(end)?, position))
     }
 
@@ -174,7 +186,9 @@ impl Segment {
         if self.offset_index.is_loaded() && self.time_index.is_loaded() {
             return Ok(());
         }
-        if !self.offset_index.load(self.size())? || !self.time_index.load()? {
+        // Small segments may have none; of a large one they may have found no room on a full disk.
+        let (size, may_be_missing) = (self.size(), self.size() <= SMALL_BYTES);
+        if !self.offset_index().load(size, may_be_missing)? || !self.time_index().load(may_be_missing)? {
             let path = self.path(FileKind::OffsetIndex);
             tracing::warn!(path = %path.display(), "unusable index, made anew in memory");
             self.rebuild_indexes_in_memory()?;
@@ -190,8 +204,8 @@ impl Segment {
             builder.add(&place);
         }
         let (offsets, times) = builder.finish();
-        self.offset_index.load_rebuilt(offsets);
-        self.time_index.load_rebuilt(times);
+        self.offset_index.load_rebuilt(&offsets);
+        self.time_index.load_rebuilt(&times);
         Ok(())
     }
 
@@ -201,7 +215,7 @@ impl Segment {
         &self,
         entry: OffsetPosition,
         end: u64,
-    ) -> Result<Option<(HeaderScan, Option<BatchPlace>)>, ReadError> {
+    ) -> Result<Option<(HeaderScan<'_>, Option<BatchPlace>)>, ReadError> {
         let mut scan = self.headers(entry.position, end)?;
         let first = match scan.next() {
             Err(ReadError::Batch(_)) if entry.position > 0 => return Ok(None),
@@ -218,7 +232,7 @@ impl Segment {
             self.load_indexes()?;
         }
         // An entry that keeps its promise leads to a batch that ends at or before `offset`: none is missed.
-        let (mut scan, mut next) = match self.headers_at(self.offset_index.lookup(offset), end)? {
+        let (mut scan, mut next) = match self.headers_at(self.offset_index().lookup(offset)?, end)? {
             Some(found) => found,
             None => self.headers_from_start(end)?,
         };
@@ -231,7 +245,7 @@ impl Segment {
         Ok(None)
     }
 
-    fn headers_from_start(&self, end: u64) -> Result<(HeaderScan, Option<BatchPlace>), ReadError> {
+    fn headers_from_start(&self, end: u64) -> Result<(HeaderScan<'_>, Option<BatchPlace>), ReadError> {
         let path = self.path(FileKind::OffsetIndex);
         tracing::warn!(path = %path.display(), "index entry leads astray, walking the segment");
         let mut scan = self.headers(0, end)?;
@@ -250,7 +264,7 @@ impl Segment {
         if limit >= end {
             return Ok(None);
         }
-        let entry = self.offset_index.lookup_position(limit);
+        let entry = self.offset_index().lookup_position(limit)?;
         let indexed = if entry.position > from.position { self.headers_at(entry, end)? } else { None };
         let sound =
             indexed.filter(|(_, first)| first.is_some_and(|place| place.base_offset > from.last_offset));
@@ -276,7 +290,7 @@ impl Segment {
         if end > SMALL_BYTES {
             self.load_indexes()?;
         }
-        let found = self.headers_at(self.offset_index.lookup_position(end.saturating_sub(1)), end)?;
+        let found = self.headers_at(self.offset_index().lookup_position(end.saturating_sub(1))?, end)?;
         let (mut scan, mut next) = match found {
             Some(found) => found,
             None => self.headers_from_start(end)?,
@@ -293,7 +307,7 @@ impl Segment {
     /// appended since.
     pub(crate) fn largest_timestamp(&self, end: u64) -> Result<Option<LargestTimestamp>, ReadError> {
         self.load_indexes()?;
-        let mut largest = self.time_index.last();
+        let mut largest = self.time_index().last()?;
         let from = largest.map_or(self.base_offset, |entry| entry.offset);
         let mut next = self.locate(from, end)?;
         let mut scan = self.headers(next.map_or(end, |place| place.end()), end)?;
@@ -334,33 +348,26 @@ impl Segment {
         self.state_mut().largest_timestamp = None;
     }
 
-    /// Renames its files. Handles, maps and reads under way stay good.
+    /// Renames its files. Handles and reads under way stay good.
     pub(crate) fn set_stage(&self, stage: Stage) -> Result<(), LogError> {
         let mut state = self.state_mut();
-        let old = FileName::live(self.base_offset, FileKind::Log).at(state.stage);
         // The .log file goes first: without it the others are orphans, which a start removes.
         for kind in FileKind::SEGMENT {
-            let name = FileName { kind, ..old };
-            let (from, to) = (name.path(&state.dir), name.at(stage).path(&state.dir));
-            match self.disk.rename(&from, &to) {
+            let name = FileName::live(self.base_offset, kind);
+            let from = self.home.file(name.at(state.stage));
+            let to = self.home.file(name.at(stage)).path();
+            match self.home.disk.rename(&from.path(), &to) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && kind != FileKind::Log => {}
-                other => other.map_err(LogError::io("rename", &from))?,
+                other => other.map_err(from.failed("rename"))?,
             }
             if kind == FileKind::Log && stage == Stage::Live {
                 // While there is a `.log.swap`, live indexes of its name count as those of the segment it
                 // replaces.
-                self.disk.sync_dir(&state.dir).map_err(LogError::io("sync", &state.dir))?;
+                self.home.sync()?;
             }
         }
         state.stage = stage;
-        self.set_index_paths(&state);
         Ok(())
-    }
-
-    fn set_index_paths(&self, state: &State) {
-        self.offset_index.set_path(state.path(self.base_offset, FileKind::OffsetIndex));
-        self.time_index.set_path(state.path(self.base_offset, FileKind::TimeIndex));
-        self.transactions.set_path(state.path(self.base_offset, FileKind::TransactionIndex));
     }
 
     /// Paths its files have now, for their removal; some may not exist.
@@ -371,22 +378,22 @@ impl Segment {
     /// Makes the batches durable and, of a sealed segment, the indexes (those of the active one are made anew
     /// after a crash).
     pub(crate) fn sync(&self, sealed: bool) -> Result<(), LogError> {
-        self.file()?.sync_data().map_err(LogError::io("sync", &self.path(FileKind::Log)))?;
+        self.file()?.sync_data().map_err(self.place(FileKind::Log).failed("sync"))?;
         if sealed {
-            sync_file(&*self.disk, &self.path(FileKind::OffsetIndex))?;
-            sync_file(&*self.disk, &self.path(FileKind::TimeIndex))?;
+            self.place(FileKind::OffsetIndex).sync()?;
+            self.place(FileKind::TimeIndex).sync()?;
         }
-        self.transactions.sync()
+        self.transactions().sync()
     }
 
-    /// Closes and unmaps what nobody uses, to be opened again on the next use.
+    /// Closes what nobody uses, to be opened again on the next use.
     pub(crate) fn release(&self) {
         self.offset_index.release();
         self.time_index.release();
         self.transactions.release();
         let mut state = self.state_mut();
         // Under the lock nobody can take another copy of the handle.
-        if state.file.as_ref().is_some_and(|file| file.release_maps() && Arc::strong_count(file) == 1) {
+        if state.file.as_ref().is_some_and(|file| Arc::strong_count(file) == 1) {
             state.file = None;
         }
     }
@@ -400,6 +407,7 @@ mod tests {
     use rkafka_record::{BatchBuilder, BatchOptions};
 
     use super::*;
+    use crate::disk::Disk;
     use crate::disk::mem::SimDisk;
     use crate::testing::{NOW_MS, TestLog, config};
 
@@ -442,7 +450,7 @@ mod tests {
         let path = Path::new("/d/t-0/00000000000000000000.log");
         let stat = disk.stat(path).expect("there");
         let files = SegmentFiles { base_offset: 0, stage: Stage::Live, stat, has_transactions: false };
-        Segment::new(Arc::new(disk.clone()), Path::new("/d/t-0"), files)
+        Segment::new(Home::new(Arc::new(disk.clone()), Path::new("/d/t-0")), files)
     }
 
     proptest! {
@@ -494,22 +502,22 @@ mod tests {
                 check_look_ups(&segment, at, 3 * at as u64);
             }
             if cut == 13 {
-                assert!(segment.offset_index().len() > 10, "{} entries", segment.offset_index().len());
+                assert!(segment.index_lens().0 > 10, "{} entries", segment.index_lens().0);
             }
         }
     }
 
     #[test]
-    fn released_files_are_opened_again_and_maps_keep_them_open() {
+    fn released_files_are_opened_again_unless_somebody_uses_them() {
         let test = log_of(&[(3, 800, 0); 40]);
         let disk = test.disk.clone();
         test.log.close().expect("closes");
         let segment = segment_of(&disk);
-        let map = segment.file().expect("opens").map(0..10).expect("maps");
+        let held = segment.file().expect("opens");
         check_look_ups(&segment, 5, 5000);
         segment.release();
-        assert!(segment.state().file.is_some(), "a map is alive");
-        drop(map);
+        assert!(segment.state().file.is_some(), "somebody reads");
+        drop(held);
         segment.release();
         assert!(segment.state().file.is_none(), "nobody uses it");
         check_look_ups(&segment, 5, 5000);

@@ -9,6 +9,7 @@ use crate::disk::{Disk, DiskFile, FileStat, OpenMode};
 use crate::error::LogError;
 use crate::files::{FileKind, FileName, Stage};
 use crate::index::{self, OffsetPosition};
+use crate::place::Home;
 use crate::scan::BatchPlace;
 use crate::segment::{Segment, SegmentFiles};
 use crate::time_index::{self, LargestTimestamp};
@@ -33,6 +34,8 @@ pub struct SegmentWriter {
     last_offset: Option<i64>,
     /// A failed write may have left bytes behind `size`.
     dirty_tail: bool,
+    /// `size` when idle files were closed last.
+    size_at_release: u64,
 }
 
 #[derive(Debug)]
@@ -49,18 +52,17 @@ impl SegmentWriter {
     ///
     /// # Errors
     /// The disk's.
-    pub fn create(
-        disk: &Arc<dyn Disk>,
-        dir: &Path,
+    pub(crate) fn create(
+        home: &Arc<Home>,
         base_offset: i64,
         stage: Stage,
         now_ms: i64,
     ) -> Result<Self, LogError> {
-        let path = FileName::live(base_offset, FileKind::Log).at(stage).path(dir);
-        let file = disk.open(&path, OpenMode::Truncate).map_err(LogError::io("make", &path))?;
+        let file =
+            home.file(FileName::live(base_offset, FileKind::Log).at(stage)).open(OpenMode::Truncate)?;
         let stat = FileStat { len: 0, modified_ms: now_ms };
         let files = SegmentFiles { base_offset, stage, stat, has_transactions: false };
-        let segment = Segment::new(Arc::clone(disk), dir, files);
+        let segment = Segment::new(Arc::clone(home), files);
         segment.replace_file(file);
         Ok(Self::resume(Arc::new(segment), now_ms))
     }
@@ -76,6 +78,7 @@ impl SegmentWriter {
             created_ms: now_ms,
             last_offset: None,
             dirty_tail: false,
+            size_at_release: 0,
         }
     }
 
@@ -150,9 +153,9 @@ impl SegmentWriter {
 
     fn indexes_full(&self, bytes_max: u64) -> bool {
         let full = |entries: usize, entry_bytes: usize| (entries as u64 + 1) * entry_bytes as u64 > bytes_max;
-        full(self.segment.offset_index().len(), index::ENTRY_BYTES)
-            // One more is kept free for the entry that sealing makes.
-            || full(self.segment.time_index().len() + 1, time_index::ENTRY_BYTES)
+        let (offsets, times) = self.segment.index_lens();
+        // One more is kept free for the entry that sealing makes.
+        full(offsets, index::ENTRY_BYTES) || full(times + 1, time_index::ENTRY_BYTES)
     }
 
     fn fits(&self, last_offset: i64) -> bool {
@@ -191,7 +194,7 @@ impl SegmentWriter {
             self.dirty_tail = true;
             // Best effort: the next append tries again before it writes.
             let _ = self.remove_dirty_tail();
-            return Err(LogError::io("write", &self.segment.path(FileKind::Log))(error));
+            return Err(self.segment.place(FileKind::Log).failed("write")(error));
         }
         self.size += bytes;
         if !note_first {
@@ -223,9 +226,9 @@ impl SegmentWriter {
             let entry = OffsetPosition { offset: batch.last_offset, position: batch.position };
             let time_entry =
                 |()| largest.map_or(Ok(()), |largest| self.segment.time_index().maybe_append(largest));
-            // Indexes are sparse: one entry less (the disk may be full) makes look-ups slower, not wrong.
+            // The entry is there, in memory; it goes to disk when there is room for it.
             if let Err(error) = self.segment.offset_index().append(entry).and_then(time_entry) {
-                tracing::warn!(%error, "index entry left out");
+                tracing::warn!(%error, "index entries are not on disk yet");
             }
         }
         open.bytes_since_index_entry += batch.size;
@@ -244,78 +247,82 @@ impl SegmentWriter {
             Err(error) if error.kind() == std::io::ErrorKind::StorageFull => (needed, file.reserve(needed)),
             other => (ahead, other),
         };
-        result.map_err(LogError::io("reserve space for", &self.segment.path(FileKind::Log)))?;
+        result.map_err(self.segment.place(FileKind::Log).failed("reserve space for"))?;
         self.reserved = reserved;
         Ok(())
     }
 
+    /// Removes what a failed write left. Nobody was told of it.
     fn remove_dirty_tail(&mut self) -> Result<(), LogError> {
         if self.dirty_tail {
-            self.cut(self.size)?;
+            let size = self.size;
+            let cut = self.open()?.file.truncate(size);
+            cut.map_err(self.segment.place(FileKind::Log).failed("cut"))?;
+            self.reserved = size;
             self.dirty_tail = false;
         }
         Ok(())
     }
 
-    /// Makes the file end at `size`. A file of which somebody holds a map is not cut: a shortened copy takes
-    /// its name.
-    fn cut(&mut self, size: u64) -> Result<(), LogError> {
-        let file = Arc::clone(&self.open()?.file);
-        let path = self.segment.path(FileKind::Log);
-        match file.truncate(size) {
-            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
-                let copy = copy_prefix(&**self.segment.disk(), &*file, &path, size)?;
-                self.segment.replace_file(Arc::clone(&copy));
-                self.open()?.file = copy;
-            }
-            other => other.map_err(LogError::io("cut", &path))?,
+    /// Makes the file end at the write position. If somebody may be sending from it, a shortened copy takes its
+    /// name, and the old contents stay as they are.
+    fn cut(&mut self) -> Result<(), LogError> {
+        self.open()?;
+        if !self.segment.cut_unshared(self.size, 1)? {
+            let file = Arc::clone(&self.open()?.file);
+            let path = self.segment.path(FileKind::Log);
+            let copy = copy_prefix(&*self.segment.home().disk, &*file, &path, self.size)?;
+            self.segment.replace_file(Arc::clone(&copy));
+            self.open()?.file = copy;
         }
-        self.reserved = size;
+        self.reserved = self.size;
+        self.dirty_tail = false;
         Ok(())
     }
 
     /// Removes all batches that reach `offset` (which is not below the base offset) or beyond and makes that
-    /// durable. Returns the new end offset.
+    /// durable. Returns where the batches end now.
     ///
     /// # Errors
     /// The disk's.
     pub(crate) fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<i64, LogError> {
         self.open()?;
-        let unreadable = |error| self.segment.unreadable(error);
-        let first_removed = self.segment.locate(offset, self.size).map_err(unreadable)?;
+        let segment = Arc::clone(&self.segment);
+        let unreadable = |error| segment.unreadable(error);
+        let first_removed = segment.locate(offset, self.size).map_err(unreadable)?;
         self.segment.offset_index().truncate_to(offset)?;
         self.segment.time_index().truncate_to(offset)?;
         self.segment.transactions().truncate_to(offset)?;
         self.size = first_removed.map_or(self.size, |batch| batch.position);
         self.segment.set_size(self.size, now_ms);
-        self.dirty_tail = true;
-        self.remove_dirty_tail()?;
-        let file = &self.open()?.file;
-        file.sync_data().map_err(LogError::io("sync", &self.segment.path(FileKind::Log)))?;
+        self.cut()?;
+        let synced = self.open()?.file.sync_data();
+        synced.map_err(self.segment.place(FileKind::Log).failed("sync"))?;
         self.open = None;
         self.last_offset = None;
         if self.size == 0 {
             self.created_ms = now_ms;
         }
-        // A batch that spans the offset goes as a whole, so the log ends where it began.
-        Ok(first_removed.map_or(offset, |batch| offset.min(batch.base_offset)))
+        // A batch that spans the offset goes as a whole.
+        let last = self.segment.last_batch(self.size).map_err(unreadable)?;
+        Ok(last.map_or(self.base_offset(), |batch| batch.last_offset + 1))
     }
 
-    /// The segment will not be written any more: the largest timestamp goes into the time index, the indexes
-    /// are cut to their entries, spare space is given back.
+    /// Spare space is given back, the largest timestamp goes into the time index, the index files are brought
+    /// to their entries: as a segment is left that is not written any more. It may be written again.
     ///
     /// # Errors
     /// The disk's; it can be tried again.
     pub fn seal(&mut self) -> Result<(), LogError> {
         let largest = self.open()?.largest;
         self.remove_dirty_tail()?;
-        if let Some(largest) = largest {
-            self.segment.time_index().maybe_append(largest)?;
-        }
         if self.reserved > self.size {
             let released = self.open()?.file.release_reserve();
-            released.map_err(LogError::io("give back space of", &self.segment.path(FileKind::Log)))?;
+            released.map_err(self.segment.place(FileKind::Log).failed("give back space of"))?;
             self.reserved = self.size;
+        }
+        if let Some(largest) = largest {
+            self.segment.time_index().maybe_append(largest)?;
         }
         self.segment.offset_index().seal()?;
         self.segment.time_index().seal()?;
@@ -324,19 +331,24 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Whether something has been written or asked since the segment was found or made.
+    /// Whether something has been written or asked since the segment was found, made or sealed.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Closes what nobody is using; what appending needs stays open.
-    pub(crate) fn release_idle(&self) {
-        match &self.open {
-            None => self.segment.release(),
-            Some(open) => {
-                open.file.release_maps();
+    /// Closes what nobody is using. A writer that has not appended since the last call is sealed for that: the
+    /// next append opens it again.
+    pub(crate) fn release_idle(&mut self) -> Result<(), LogError> {
+        let is_idle = self.size == self.size_at_release;
+        self.size_at_release = self.size;
+        if self.open.is_some() {
+            if !is_idle {
+                return Ok(());
             }
+            self.seal()?;
         }
+        self.segment.release();
+        Ok(())
     }
 
     /// The largest timestamp of the segment.

@@ -48,7 +48,11 @@ impl Snapshots {
     ) -> Result<(), LogError> {
         let path = path(dir, states.end_offset());
         let file = disk.open(&path, OpenMode::Truncate).map_err(LogError::io("make", &path))?;
-        file.pwritev(&[IoSlice::new(&states.encode_snapshot())], 0).map_err(LogError::io("write", &path))?;
+        if let Err(error) = file.pwritev(&[IoSlice::new(&states.encode_snapshot())], 0) {
+            // Half of it would be taken for damage. Best effort: what is left is dealt with as such.
+            let _ = self.remove(disk, dir, states.end_offset());
+            return Err(LogError::io("write", &path)(error));
+        }
         self.offsets.insert(states.end_offset());
         Ok(())
     }

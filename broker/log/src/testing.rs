@@ -31,7 +31,13 @@ pub(crate) fn config() -> LogConfig {
 }
 
 pub(crate) fn options() -> OpenOptions {
-    OpenOptions { recovery_point: 0, log_start_offset: 0, clean_shutdown: false, now_ms: NOW_MS }
+    OpenOptions {
+        recovery_point: 0,
+        cleaned_to: 0,
+        log_start_offset: 0,
+        clean_shutdown: false,
+        now_ms: NOW_MS,
+    }
 }
 
 pub(crate) fn clean() -> OpenOptions {

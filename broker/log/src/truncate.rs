@@ -32,7 +32,7 @@ impl Log {
         self.health.check()?;
         if offset >= self.log_end_offset {
             let log_end_offset = self.log_end_offset;
-            self.remove_epochs(|epochs| epochs.truncate_from_end(log_end_offset))?;
+            self.change_epochs(|epochs| epochs.truncate_from_end(log_end_offset));
             self.publish();
             return Ok(DeferredDeletion::default());
         }
@@ -54,11 +54,12 @@ impl Log {
 
     /// Cuts the files. Returns the segments that were taken out and the new log end.
     fn cut_end(&mut self, offset: i64) -> Result<(Vec<Arc<Segment>>, i64), LogError> {
+        self.shared.announce_cut();
         self.unflushed.truncations += 1;
         self.unflushed.names += 1;
         self.recovery_point = self.recovery_point.min(offset);
-        if self.snapshots.remove_if(&*self.disk, &self.dir, |snapshot| snapshot > offset)? {
-            self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+        if self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |snapshot| snapshot > offset)? {
+            self.home.sync()?;
         }
         let mut segments = self.segments.to_vec();
         let mut removed = Vec::new();
@@ -73,10 +74,12 @@ impl Log {
         for segment in &removed {
             // One by one and newest first: a crash leaves a log without a gap.
             segment.set_stage(Stage::Deleted)?;
-            let synced = mutant!("no-dir-sync", self.disk.sync_dir(&self.dir), Ok(()));
-            synced.map_err(LogError::io("sync", &self.dir))?;
+            mutant!("no-dir-sync", self.home.sync(), Ok(()))?;
         }
-        self.log_end_offset = self.active.truncate_to(offset, self.latest_ms)?;
+        let end = self.active.truncate_to(offset, self.latest_ms)?;
+        // Where compaction left a gap the log ends before it: the next segment must begin where the batches
+        // end. Only the log start never falls on its own.
+        self.log_end_offset = end.max(self.log_start_offset.min(offset));
         self.recovery_point = self.recovery_point.min(self.log_end_offset);
         Ok((removed, self.log_end_offset))
     }
@@ -91,8 +94,14 @@ impl Log {
             let expiration_ms = self.config.producer_id_expiration_ms;
             // From below the high watermark, to learn of transactions that ended above it.
             let known = end.min(self.high_watermark);
-            let loaded =
-                self.snapshots.load(&*self.disk, &self.dir, start, known, self.latest_ms, expiration_ms);
+            let loaded = self.snapshots.load(
+                &*self.home.disk,
+                &self.home.dir,
+                start,
+                known,
+                self.latest_ms,
+                expiration_ms,
+            );
             states = self.health.watch(loaded)?;
             replay_producers(&self.segments, &mut states, end).map_err(|error| self.unreadable(error))?;
         }
@@ -118,16 +127,17 @@ impl Log {
     }
 
     fn restart_at(&mut self, start_offset: i64, removed: &[Arc<Segment>]) -> Result<(), LogError> {
+        self.shared.announce_cut();
         self.unflushed.truncations += 1;
         self.unflushed.names += 1;
         self.recovery_point = self.recovery_point.min(start_offset);
-        self.snapshots.remove_if(&*self.disk, &self.dir, |_| true)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |_| true)?;
         for segment in removed.iter().rev() {
             segment.set_stage(Stage::Deleted)?;
-            self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+            self.home.sync()?;
         }
-        let writer = SegmentWriter::create(&self.disk, &self.dir, start_offset, Stage::Live, self.latest_ms)?;
-        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+        let writer = SegmentWriter::create(&self.home, start_offset, Stage::Live, self.latest_ms)?;
+        self.home.sync()?;
         self.segments = [Arc::clone(writer.segment())].into();
         self.active = writer;
         self.producers.reset(start_offset);
@@ -144,24 +154,24 @@ impl Log {
     /// An offset behind the log end is left to [`truncate_fully`](Self::truncate_fully).
     ///
     /// # Errors
-    /// The disk's.
+    /// [`LogError::Offline`].
     pub fn advance_log_start(&mut self, offset: i64) -> Result<bool, LogError> {
         self.health.check()?;
         let offset = offset.min(self.log_end_offset);
         if offset <= self.log_start_offset {
             return Ok(false);
         }
-        self.raise_log_start(offset)?;
+        self.raise_log_start(offset);
         self.publish();
         Ok(true)
     }
 
-    pub(crate) fn raise_log_start(&mut self, offset: i64) -> Result<(), LogError> {
-        self.remove_epochs(|epochs| epochs.truncate_from_start(offset))?;
+    /// Writes nothing: deleting must work on a full disk, and opening derives the epochs from the log start.
+    pub(crate) fn raise_log_start(&mut self, offset: i64) {
+        self.change_epochs(|epochs| epochs.truncate_from_start(offset));
         self.log_start_offset = offset;
         self.high_watermark = self.high_watermark.max(offset);
         self.producers.on_log_start_offset(offset);
-        Ok(())
     }
 
     pub(crate) fn deferred_deletion(&self, removed: &[Arc<Segment>]) -> DeferredDeletion {
@@ -252,18 +262,49 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_segment_is_truncated_by_a_copy_and_readers_keep_the_old_bytes() {
+    fn a_segment_that_is_being_sent_is_truncated_by_a_copy_and_readers_keep_the_old_bytes() {
         let mut test = six_batches();
         let limits =
             crate::ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
         let held = test.log.reader().read(12, limits).expect("reads").slice.expect("batches");
-        let bytes = held.bytes().expect("maps");
         let _ = test.log.truncate_to(15).expect("truncates");
-        assert_eq!(crate::testing::offsets(&bytes), [(12, 14), (15, 17)]);
+        assert_eq!(crate::testing::offsets(&held.bytes().expect("reads")), [(12, 14), (15, 17)]);
         assert_eq!(test.batches_from(9), [(9, 11), (12, 14)]);
         test.append(&batch(from_producer(5, 15, false), &[(NOW_MS, None, "new")]));
         assert_eq!(test.batches_from(12), [(12, 14), (15, 15)]);
+        assert_eq!(crate::testing::offsets(&held.bytes().expect("reads")), [(12, 14), (15, 17)]);
         assert!(!test.names().iter().any(|name| name.ends_with(".tmp")), "{:?}", test.names());
+    }
+
+    #[test]
+    fn a_log_cut_inside_a_gap_ends_where_its_batches_do() {
+        let mut test = six_batches();
+        let options = BatchOptions { partition_leader_epoch: 7, ..from_producer(5, 18, false) };
+        // As a leader sends them that has compacted 18 to 99 away.
+        let options = BatchOptions { base_offset: 100, ..options };
+        test.log.append_follower(&batch(options, &[(NOW_MS, None, "value")]), NOW_MS).expect("appends");
+        let _ = test.log.truncate_to(50).expect("truncates");
+        assert_eq!(test.log.log_end_offset(), 18);
+        test.log.roll(NOW_MS).expect("rolls");
+        test.append_plain(1, 10);
+        let test = test.reopened(crate::testing::options());
+        assert_eq!((test.log.log_end_offset(), test.report.segments_removed), (19, 0));
+    }
+
+    #[test]
+    fn what_was_found_in_a_log_cut_meanwhile_is_not_believed() {
+        let test = std::cell::RefCell::new(six_batches());
+        let reader = test.borrow().log.reader();
+        // Cut, and written anew, between loading the view and looking at the file.
+        let read = reader.read_below(13, 1 << 20, true, |view| {
+            let mut test = test.borrow_mut();
+            if test.log.log_end_offset() == view.log_end_offset {
+                let _ = test.log.truncate_to(12).expect("truncates");
+                test.append_plain(6, 100);
+            }
+            i64::MAX
+        });
+        assert!(read.expect("in range").slice.is_none());
     }
 
     #[test]

@@ -11,11 +11,12 @@
 //! met a last stable offset at or above the end of what it reads needs no later entry (KIP-98).
 
 use std::io::{self, IoSlice};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{Disk, OpenMode, read_file};
+use crate::disk::{Disk, OpenMode};
 use crate::error::LogError;
+use crate::place::Place;
 
 /// Bytes of one entry.
 pub const ENTRY_BYTES: usize = 34;
@@ -68,52 +69,73 @@ impl AbortedEntry {
 /// One segment's aborted transactions. The entries are kept in memory once asked for; there are few.
 #[derive(Debug)]
 pub(crate) struct TransactionIndex {
-    disk: Arc<dyn Disk>,
-    base_offset: i64,
-    inner: Mutex<Inner>,
+    /// `None` if there is a file and nobody asked yet.
+    entries: Mutex<Option<Vec<AbortedEntry>>>,
 }
 
+/// It and where its file is.
 #[derive(Debug)]
-struct Inner {
-    path: PathBuf,
-    entries: Option<Vec<AbortedEntry>>,
+pub(crate) struct TransactionIndexAt<'a> {
+    index: &'a TransactionIndex,
+    base_offset: i64,
+    place: Place<'a>,
 }
 
 impl TransactionIndex {
     /// The index of a segment; `exists` says whether there is a file: without one nothing is ever opened.
-    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, base_offset: i64, exists: bool) -> Self {
-        let entries = if exists { None } else { Some(Vec::new()) };
-        Self { disk, base_offset, inner: Mutex::new(Inner { path, entries }) }
+    pub(crate) fn new(exists: bool) -> Self {
+        Self { entries: Mutex::new(if exists { None } else { Some(Vec::new()) }) }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn at<'a>(&'a self, base_offset: i64, place: Place<'a>) -> TransactionIndexAt<'a> {
+        TransactionIndexAt { index: self, base_offset, place }
     }
 
+    fn entries(&self) -> MutexGuard<'_, Option<Vec<AbortedEntry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what can be read again.
+    pub(crate) fn release(&self) {
+        let mut entries = self.entries();
+        if entries.as_ref().is_some_and(|entries| !entries.is_empty()) {
+            *entries = None;
+        }
+    }
+}
+
+impl TransactionIndexAt<'_> {
     /// Runs `use_entries` on all entries, loading them first if need be.
     pub(crate) fn with_entries<T>(
         &self,
         use_entries: impl FnOnce(&[AbortedEntry]) -> T,
     ) -> Result<T, LogError> {
-        let mut inner = self.inner();
-        self.load(&mut inner)?;
-        Ok(use_entries(inner.entries.as_deref().unwrap_or_default()))
+        let mut entries = self.index.entries();
+        Ok(use_entries(self.load(&mut entries)?))
     }
 
-    fn load(&self, inner: &mut Inner) -> Result<(), LogError> {
-        if inner.entries.is_none() {
-            let contents = match read_file(&*self.disk, &inner.path, FILE_BYTES_MAX) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                other => other.map_err(LogError::io("read", &inner.path))?,
-            };
-            let entries = self.decode(&contents).ok_or_else(|| LogError::Corrupt {
-                path: inner.path.clone(),
+    fn load<'e>(
+        &self,
+        entries: &'e mut Option<Vec<AbortedEntry>>,
+    ) -> Result<&'e mut Vec<AbortedEntry>, LogError> {
+        let loaded = match entries.take() {
+            Some(loaded) => loaded,
+            None => self.decode(&self.read()?).ok_or_else(|| LogError::Corrupt {
+                path: self.place.path(),
                 problem: "not a list of aborted transactions; delete it and restart to make it anew"
                     .to_owned(),
-            })?;
-            inner.entries = Some(entries);
-        }
-        Ok(())
+            })?,
+        };
+        Ok(entries.insert(loaded))
+    }
+
+    fn read(&self) -> Result<Vec<u8>, LogError> {
+        let Some(file) = self.place.open_existing(OpenMode::Read)? else { return Ok(Vec::new()) };
+        let len = file.len().map_err(self.place.failed("size"))?.min(FILE_BYTES_MAX);
+        let mut contents = vec![0; usize::try_from(len).unwrap_or(0)];
+        let read = file.pread(&mut contents, 0).map_err(self.place.failed("read"))?;
+        contents.truncate(read);
+        Ok(contents)
     }
 
     fn decode(&self, contents: &[u8]) -> Option<Vec<AbortedEntry>> {
@@ -126,85 +148,64 @@ impl TransactionIndex {
 
     /// Appends an entry; the file is made by the first.
     pub(crate) fn append(&self, entry: AbortedEntry) -> Result<(), LogError> {
-        let mut inner = self.inner();
-        self.load(&mut inner)?;
-        let known = inner.entries.as_ref().map_or(0, Vec::len);
-        let file =
-            self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
-        let position = (known * ENTRY_BYTES) as u64;
-        file.pwritev(&[IoSlice::new(&entry.encode())], position)
-            .map_err(LogError::io("write", &inner.path))?;
-        inner.entries.get_or_insert_default().push(entry);
+        let mut entries = self.index.entries();
+        let known = self.load(&mut entries)?;
+        let file = self.place.open(OpenMode::Create)?;
+        let position = (known.len() * ENTRY_BYTES) as u64;
+        file.pwritev(&[IoSlice::new(&entry.encode())], position).map_err(self.place.failed("write"))?;
+        known.push(entry);
         Ok(())
     }
 
     /// Makes sure that there is space for so many more entries, so that a full disk is met before the markers
     /// are written.
     pub(crate) fn reserve(&self, more: usize) -> Result<(), LogError> {
-        let mut inner = self.inner();
-        self.load(&mut inner)?;
-        let entries = inner.entries.as_ref().map_or(0, Vec::len) + more;
-        let file =
-            self.disk.open(&inner.path, OpenMode::Create).map_err(LogError::io("open", &inner.path))?;
-        file.reserve((entries * ENTRY_BYTES) as u64).map_err(LogError::io("reserve space for", &inner.path))
+        let mut entries = self.index.entries();
+        let needed = self.load(&mut entries)?.len() + more;
+        let file = self.place.open(OpenMode::Create)?;
+        file.reserve((needed * ENTRY_BYTES) as u64).map_err(self.place.failed("reserve space for"))
     }
 
     /// Forgets transactions whose marker is at or above `offset`.
     pub(crate) fn truncate_to(&self, offset: i64) -> Result<(), LogError> {
-        let mut inner = self.inner();
-        self.load(&mut inner)?;
-        let Some(entries) = &mut inner.entries else { return Ok(()) };
-        let keep = entries.partition_point(|entry| entry.last_offset < offset);
-        if keep < entries.len() {
-            entries.truncate(keep);
-            let file = self
-                .disk
-                .open(&inner.path, OpenMode::ReadWrite)
-                .map_err(LogError::io("open", &inner.path))?;
-            file.truncate((keep * ENTRY_BYTES) as u64).map_err(LogError::io("cut", &inner.path))?;
+        let mut entries = self.index.entries();
+        let known = self.load(&mut entries)?;
+        let keep = known.partition_point(|entry| entry.last_offset < offset);
+        if keep < known.len() {
+            known.truncate(keep);
+            let file = self.place.open(OpenMode::ReadWrite)?;
+            file.truncate((keep * ENTRY_BYTES) as u64).map_err(self.place.failed("cut"))?;
             // Once it is empty no later sync would touch it, and the entries could come back.
-            file.sync_data().map_err(LogError::io("sync", &inner.path))?;
+            file.sync_data().map_err(self.place.failed("sync"))?;
         }
         Ok(())
     }
 
     /// Replaces all entries; without any there is no file.
-    pub(crate) fn rewrite(&self, entries: Vec<AbortedEntry>) -> Result<(), LogError> {
-        let mut inner = self.inner();
-        if entries.is_empty() && inner.entries.as_ref().is_none_or(|known| !known.is_empty()) {
-            match self.disk.remove_file(&inner.path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => other.map_err(LogError::io("remove", &inner.path))?,
+    pub(crate) fn rewrite(&self, new: Vec<AbortedEntry>) -> Result<(), LogError> {
+        let mut entries = self.index.entries();
+        if new.is_empty() {
+            if entries.as_ref().is_none_or(|known| !known.is_empty()) {
+                self.place.remove()?;
             }
-        } else if !entries.is_empty() {
-            let contents: Vec<u8> = entries.iter().flat_map(AbortedEntry::encode).collect();
-            let file =
-                self.disk.open(&inner.path, OpenMode::Truncate).map_err(LogError::io("open", &inner.path))?;
-            file.pwritev(&[IoSlice::new(&contents)], 0).map_err(LogError::io("write", &inner.path))?;
+        } else {
+            let contents: Vec<u8> = new.iter().flat_map(AbortedEntry::encode).collect();
+            // One that is right is left alone: there may be no room for another.
+            if self.read()? != contents {
+                let file = self.place.open(OpenMode::Truncate)?;
+                file.pwritev(&[IoSlice::new(&contents)], 0).map_err(self.place.failed("write"))?;
+            }
         }
-        inner.entries = Some(entries);
+        *entries = Some(new);
         Ok(())
     }
 
     /// Makes the entries durable.
     pub(crate) fn sync(&self) -> Result<(), LogError> {
-        let inner = self.inner();
-        if inner.entries.as_ref().is_some_and(Vec::is_empty) {
+        if self.index.entries().as_ref().is_some_and(Vec::is_empty) {
             return Ok(());
         }
-        sync_file(&*self.disk, &inner.path)
-    }
-
-    /// Drops what can be read again.
-    pub(crate) fn release(&self) {
-        let mut inner = self.inner();
-        if inner.entries.as_ref().is_some_and(|entries| !entries.is_empty()) {
-            inner.entries = None;
-        }
-    }
-
-    pub(crate) fn set_path(&self, path: PathBuf) {
-        self.inner().path = path;
+        self.place.sync()
     }
 }
 
@@ -219,21 +220,42 @@ pub(crate) fn sync_file(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
     use super::*;
     use crate::disk::mem::SimDisk;
+    use crate::files::{FileKind, FileName};
+    use crate::place::Home;
 
-    const PATH: &str = "/1.txnindex";
+    const NAME: FileName =
+        FileName { offset: 10, kind: FileKind::TransactionIndex, stage: crate::files::Stage::Live };
+
+    struct Test {
+        home: Arc<Home>,
+        index: TransactionIndex,
+    }
+
+    impl Test {
+        fn at(&self) -> TransactionIndexAt<'_> {
+            self.index.at(10, self.home.file(NAME))
+        }
+    }
+
+    fn path() -> PathBuf {
+        NAME.path("/".as_ref())
+    }
 
     fn entry(first_offset: i64, last_offset: i64) -> AbortedEntry {
         AbortedEntry { producer_id: 7, first_offset, last_offset, last_stable_offset: last_offset + 1 }
     }
 
-    fn index(disk: &SimDisk, exists: bool) -> TransactionIndex {
-        TransactionIndex::new(Arc::new(disk.clone()), PATH.into(), 10, exists)
+    fn index(disk: &SimDisk, exists: bool) -> Test {
+        Test { home: Home::new(Arc::new(disk.clone()), "/".as_ref()), index: TransactionIndex::new(exists) }
     }
 
-    fn entries(index: &TransactionIndex) -> Vec<AbortedEntry> {
-        index.with_entries(<[AbortedEntry]>::to_vec).expect("reads")
+    fn entries(index: &Test) -> Vec<AbortedEntry> {
+        index.at().with_entries(<[AbortedEntry]>::to_vec).expect("reads")
     }
 
     #[test]
@@ -244,16 +266,19 @@ mod tests {
         assert!(disk.files().is_empty(), "no file without an entry");
         let some = [entry(3, 12), entry(11, 15), entry(13, 20)];
         for entry in some {
-            index.append(entry).expect("appends");
+            index.at().append(entry).expect("appends");
         }
-        let bytes = disk.contents(PATH.as_ref()).expect("there");
+        let bytes = disk.contents(&path()).expect("there");
         assert_eq!(bytes.len(), 3 * ENTRY_BYTES);
         assert_eq!(bytes.get(..18), Some(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 3][..]));
-        index.truncate_to(15).expect("truncates");
+        index.at().truncate_to(15).expect("truncates");
         assert_eq!(entries(&self::index(&disk, true)), some.get(..1).unwrap_or_default());
-        index.append(entry(13, 20)).expect("appends");
+        index.at().append(entry(13, 20)).expect("appends");
         assert_eq!(entries(&self::index(&disk, true)), [some[0], some[2]]);
-        index.rewrite(Vec::new()).expect("rewrites");
+        let two = vec![some[0], some[2]];
+        disk.set_capacity(Some(0));
+        index.at().rewrite(two).expect("nothing to write");
+        index.at().rewrite(Vec::new()).expect("rewrites");
         assert!(disk.files().is_empty(), "no file without an entry");
     }
 
@@ -261,9 +286,9 @@ mod tests {
     fn damage_is_refused() {
         let refused = |bytes: &[u8]| {
             let disk = SimDisk::new();
-            let file = disk.open(PATH.as_ref(), OpenMode::Create).expect("made");
+            let file = disk.open(&path(), OpenMode::Create).expect("made");
             file.pwritev(&[IoSlice::new(bytes)], 0).expect("written");
-            matches!(index(&disk, true).with_entries(|_| ()), Err(LogError::Corrupt { .. }))
+            matches!(index(&disk, true).at().with_entries(|_| ()), Err(LogError::Corrupt { .. }))
         };
         let good = [entry(3, 12).encode(), entry(4, 15).encode()].concat();
         assert!(!refused(&good));

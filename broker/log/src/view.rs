@@ -19,8 +19,12 @@ pub struct ReadView {
     pub last_stable_offset: i64,
     /// Offset that the next record will get.
     pub log_end_offset: i64,
+    /// Everything below it is durable.
+    pub recovery_point: i64,
     /// Leader epochs and where they begin.
     pub epochs: Arc<LeaderEpochs>,
+    /// How often bytes had been taken away from the end of the log.
+    pub(crate) cuts: u64,
     /// Segments by base offset, never empty; the last one is active.
     pub(crate) segments: Arc<[Arc<Segment>]>,
     /// Bytes of the active segment that belong to this picture.

@@ -16,9 +16,10 @@ use rkafka_wire::messages::delete_records_response::{
 };
 use rkafka_wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use rkafka_wire::versions::Versions;
+use tracing::warn;
 
 use super::{Call, topic_name};
-use crate::background::write_checkpoints;
+use crate::background::write_checkpoint;
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
 use crate::partition::{Partition, PartitionError};
@@ -92,6 +93,10 @@ fn delete(broker: &Broker, partition: &Arc<Partition>, offset: i64) -> Result<i6
         Ok(Ok(log.view().log_start_offset))
     });
     let low_watermark = deleted.map_err(|error| error.error_code())??;
-    write_checkpoints(broker, std::slice::from_ref(partition)).map_err(|error| error.error_code())?;
+    match write_checkpoint(broker, partition) {
+        // Deleting is what makes room: the log start is written once there is some.
+        Err(error) if error.is_disk_full() => warn!(%error, "a log start offset is not durable yet"),
+        other => other.map_err(|error| error.error_code())?,
+    }
     Ok(low_watermark)
 }

@@ -6,8 +6,8 @@
 //! - The first non-empty partition gives at least one batch, whatever the limits (KIP-74).
 //! - v7 sessions (KIP-227) · v9 leader epochs (KIP-320) · v12 diverging epochs · v13 topic ids (KIP-516) ·
 //!   v16 the new leader's address with errors 6 and 74 (KIP-951).
-//! - Reads of sealed segments run on the blocking pool: a consumer far behind must not stall anyone's
-//!   appends.
+//! - Look-ups in sealed segments, and whatever the page cache does not hold, run on the blocking pool: a
+//!   consumer far behind must not stall anyone's appends.
 //! - Not yet: followers (replica id ≥ 0 gets error 6) and reads from followers (KIP-392).
 
 use std::os::fd::BorrowedFd;
@@ -78,11 +78,14 @@ pub(super) fn handle(call: Call, request: FetchRequest) -> Stage {
     let mut fetch = Fetch { call, context, limits };
     if !fetch.is_cold(&image) {
         let reading = fetch.read_all(&image);
-        if reading.is_enough(&fetch.limits) || wait_max.is_zero() {
+        if !reading.is_enough(&fetch.limits) && !wait_max.is_zero() {
+            fetch.call.release_frame();
+            return Stage::Waiting(Box::pin(fetch.wait(reading, deadline)));
+        }
+        if reading.slices().all(FileSlice::is_cached) {
             return Stage::Done(fetch.answer(&image, reading));
         }
-        fetch.call.release_frame();
-        return Stage::Waiting(Box::pin(fetch.wait(reading, deadline)));
+        // Not read since the start.
     }
     fetch.call.release_frame();
     Stage::Waiting(Box::pin(fetch.wait_cold(deadline)))
@@ -165,6 +168,13 @@ struct Reading {
 }
 
 impl Reading {
+    fn slices(&self) -> impl Iterator<Item = &FileSlice> {
+        self.outcomes.iter().filter_map(|outcome| match outcome {
+            Outcomes::Read(read) => read.slice.slice.as_ref(),
+            Outcomes::Failed(_) => None,
+        })
+    }
+
     fn is_enough(&self, limits: &Limits) -> bool {
         self.urgent || self.outcomes.is_empty() || self.bytes >= limits.bytes_min
     }
@@ -201,11 +211,8 @@ impl Fetch {
         let image = self.call.broker.image();
         let reading = tokio::task::spawn_blocking(move || {
             let reading = self.read_all(&image);
-            for outcome in &reading.outcomes {
-                if let Outcomes::Read(Read { slice: ReadSlice { slice: Some(slice), .. }, .. }) = outcome {
-                    warm_up(slice);
-                }
-            }
+            // `sendfile` must not wait for the disk on an async worker. From the page cache nothing is copied.
+            reading.slices().for_each(FileSlice::warm_up);
             (self, reading)
         });
         match reading.await {
@@ -438,20 +445,6 @@ fn aborted(
         first_offset: transaction.first_offset,
     };
     Ok(found.into_iter().map(entry).collect())
-}
-
-/// Brings a cold range into the page cache, off the async workers: `sendfile` must not wait for the disk
-/// there.
-fn warm_up(slice: &FileSlice) {
-    const STEP_BYTES: usize = 128 << 10;
-    let mut scratch = vec![0; STEP_BYTES];
-    let mut done = 0;
-    while done < slice.len() {
-        match slice.read_at(&mut scratch, done) {
-            Ok(0) | Err(_) => return,
-            Ok(read) => done += read as u64,
-        }
-    }
 }
 
 fn partition_outcome(outcome: &Outcomes) -> PartitionOutcome {

@@ -5,29 +5,63 @@
 //! `log.flush.offset.checkpoint.interval.ms` and `log.flush.start.offset.checkpoint.interval.ms` says; a file
 //! is written only if an offset in it changed.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rkafka_config::{BrokerConfig, keys};
+use rkafka_core::ids::PartitionId;
 use rkafka_log::dirs::{LogDir, LogPosition};
-use rkafka_log::{LogError, TopicPartition};
+use rkafka_log::{LogError, ReadView, TopicPartition};
 use tracing::error;
 
 use super::{Background, blocking, period};
 use crate::broker::Broker;
-use crate::partition::{Partition, PartitionError};
+use crate::partition::Partition;
+
+/// Recovery point, log start offset, high watermark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Marks([i64; 3]);
+
+impl Marks {
+    fn of(view: &ReadView) -> Self {
+        Self([view.recovery_point, view.log_start_offset, view.high_watermark])
+    }
+}
+
+/// What was written last: of thousands of partitions few move between two looks.
+type Written = HashMap<PartitionId, Marks>;
 
 pub(super) async fn run(background: Background, broker: Arc<Broker>) {
+    let mut written = Written::new();
     while background.pause(interval(&broker.config.load())).await {
-        let writing = broker.clone();
-        blocking(move || {
-            if let Err(error) = write_checkpoints(&writing, &writing.partitions.all()) {
-                error!(%error, "checkpoints cannot be written");
-            }
-        })
-        .await;
+        let (writing, known) = (broker.clone(), std::mem::take(&mut written));
+        let Some(known) = blocking(move || write_changed(&writing, known)).await else { return };
+        written = known;
     }
+}
+
+fn write_changed(broker: &Broker, mut written: Written) -> Written {
+    let mut changed = Vec::new();
+    let collect = || {
+        for partition in broker.partitions.all() {
+            let marks = Marks::of(&partition.view());
+            if written.get(&partition.id()) != Some(&marks) {
+                changed.push((partition, marks));
+            }
+        }
+        changed.iter().map(|(partition, _)| position(partition)).collect()
+    };
+    if let Err(error) = broker.log_dirs.write_checkpoints(collect) {
+        error!(%error, "checkpoints cannot be written");
+        return written;
+    }
+    written.extend(changed.into_iter().map(|(partition, marks)| (partition.id(), marks)));
+    if written.len() > broker.partitions.len() {
+        written.retain(|id, _| broker.partitions.get(*id).is_some());
+    }
+    written
 }
 
 fn interval(config: &BrokerConfig) -> Duration {
@@ -37,19 +71,18 @@ fn interval(config: &BrokerConfig) -> Duration {
     period(recovery_points.min(log_starts).min(high_watermarks))
 }
 
-/// Makes the positions of some partitions durable now.
+/// Makes the position of a partition durable now.
 ///
 /// # Errors
 /// The disk's.
-pub(crate) fn write_checkpoints(broker: &Broker, partitions: &[Arc<Partition>]) -> Result<(), LogError> {
-    let positions: Vec<_> = partitions.iter().filter_map(|partition| position(partition)).collect();
-    broker.log_dirs.write_checkpoints(&positions)
+pub(crate) fn write_checkpoint(broker: &Broker, partition: &Arc<Partition>) -> Result<(), LogError> {
+    // One that was deleted meanwhile must not leave its marks to the next of its name.
+    let current = || broker.partitions.get(partition.id()).filter(|current| Arc::ptr_eq(current, partition));
+    broker.log_dirs.write_checkpoints(|| current().iter().map(|partition| position(partition)).collect())
 }
 
-/// Nothing for a partition whose log was closed.
-fn position(partition: &Partition) -> Option<LogPosition> {
-    let recovery_point = partition.with_log(|log| Ok::<_, PartitionError>(log.recovery_point())).ok()?;
-    Some(position_of(partition, recovery_point))
+fn position(partition: &Partition) -> LogPosition {
+    position_of(partition, partition.view().recovery_point)
 }
 
 /// Where a partition stands, if everything below `recovery_point` is durable.

@@ -13,7 +13,7 @@ use rkafka_config::{BrokerConfig, keys};
 use rkafka_core::ids::PartitionId;
 use rkafka_log::cleaner::{Cleanable, Cleaning, CleaningError, OffsetMap, Progress, inspect};
 use rkafka_log::dirs::Checkpoint;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::checkpoints::{dir_of, name, parent};
@@ -21,23 +21,50 @@ use super::{Background, blocking, period};
 use crate::broker::Broker;
 use crate::partition::{Partition, PartitionError, Role};
 
-/// Partitions that cannot be compacted until somebody has dealt with the damage; a restart tries them again.
-type Uncleanable = HashSet<PartitionId>;
+/// Partitions that are passed over.
+#[derive(Debug, Default)]
+struct Skipped {
+    /// They cannot be compacted until somebody has dealt with the damage; a restart tries them again.
+    damaged: HashSet<PartitionId>,
+    /// Their last pass failed (a full disk, no more file descriptors): tried again after the backoff.
+    failed: HashSet<PartitionId>,
+}
+
+impl Skipped {
+    fn contains(&self, id: PartitionId) -> bool {
+        self.damaged.contains(&id) || self.failed.contains(&id)
+    }
+
+    fn note(&mut self, partition: &Partition, error: &PassError) {
+        let (id, topic, index) = (partition.id(), partition.topic(), partition.id().index);
+        if let PassError::Cleaning(CleaningError::Uncleanable { .. }) = error {
+            error!(%topic, partition = index, %error, "compaction failed; not tried again before a restart");
+            self.damaged.insert(id);
+        } else {
+            warn!(%topic, partition = index, %error, "compaction failed; it is tried again");
+            self.failed.insert(id);
+        }
+    }
+}
 
 pub(super) async fn run(background: Background, broker: Arc<Broker>) {
     if !broker.config.load().get(keys::LOG_CLEANER_ENABLE) {
         return;
     }
-    let mut uncleanable = Uncleanable::new();
+    let mut skipped = Skipped::default();
     loop {
         let config = broker.config.load_full();
         let (cleaning, working) = (broker.clone(), background.clone());
-        let known = std::mem::take(&mut uncleanable);
+        let known = std::mem::take(&mut skipped);
         let Some((worked, known)) = blocking(move || clean_next(&working, &cleaning, known)).await else {
             return;
         };
-        uncleanable = known;
-        let backoff = if worked { Duration::ZERO } else { period(config.get(keys::LOG_CLEANER_BACKOFF_MS)) };
+        skipped = known;
+        let mut backoff = Duration::ZERO;
+        if !worked {
+            backoff = period(config.get(keys::LOG_CLEANER_BACKOFF_MS));
+            skipped.failed.clear();
+        }
         if !background.pause(backoff).await {
             return;
         }
@@ -45,34 +72,29 @@ pub(super) async fn run(background: Background, broker: Arc<Broker>) {
 }
 
 /// Cleans the partition that needs it most; whether there was one.
-fn clean_next(background: &Background, broker: &Broker, mut uncleanable: Uncleanable) -> (bool, Uncleanable) {
+fn clean_next(background: &Background, broker: &Broker, mut skipped: Skipped) -> (bool, Skipped) {
     let now_ms = broker.clock.wall_ms();
-    let Some((partition, cleanable)) = filthiest(broker, &uncleanable, now_ms) else {
-        return (false, uncleanable);
+    let Some((partition, cleanable)) = filthiest(broker, &skipped, now_ms) else {
+        return (false, skipped);
     };
-    let (topic, index) = (partition.topic(), partition.id().index);
     match clean(background, broker, &partition, cleanable, now_ms) {
         Ok(()) | Err(PassError::Cleaning(CleaningError::Stopped)) => {}
-        Err(error) => {
-            error!(%topic, partition = index, %error, "compaction failed; not tried again before a restart");
-            uncleanable.insert(partition.id());
-        }
+        Err(error) => skipped.note(&partition, &error),
     }
-    (true, uncleanable)
+    (true, skipped)
 }
 
-fn filthiest(broker: &Broker, uncleanable: &Uncleanable, now_ms: i64) -> Option<(Arc<Partition>, Cleanable)> {
+fn filthiest(broker: &Broker, passed_over: &Skipped, now_ms: i64) -> Option<(Arc<Partition>, Cleanable)> {
     let mut best: Option<(Arc<Partition>, Cleanable)> = None;
     for partition in broker.partitions.all() {
         let config = partition.reader().config();
-        let skipped = !config.cleanup_policy.compact || uncleanable.contains(&partition.id());
+        let skipped = !config.cleanup_policy.compact || passed_over.contains(partition.id());
         if skipped || partition.role() == Role::Offline {
             continue;
         }
         let cleaned_to = dir_of(broker, &partition)
             .and_then(|dir| dir.checkpointed(Checkpoint::Cleaner, &name(&partition)));
-        let recovery_point = partition.with_log(|log| Ok::<_, PartitionError>(log.recovery_point()));
-        let Ok(recovery_point) = recovery_point else { continue };
+        let recovery_point = partition.view().recovery_point;
         let cleanable = match inspect(partition.reader(), Progress { recovery_point, cleaned_to }, now_ms) {
             Ok(cleanable) => cleanable,
             Err(error) => {
@@ -168,5 +190,44 @@ impl<'a> Pace<'a> {
             std::thread::sleep(ahead.min(NAP_MAX));
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use rkafka_core::ids::TopicId;
+    use rkafka_log::disk::mem::SimDisk;
+    use rkafka_log::{Log, LogConfig, LogError, OpenOptions};
+
+    use super::*;
+
+    fn partition(index: i32) -> Arc<Partition> {
+        let options = OpenOptions {
+            recovery_point: 0,
+            cleaned_to: 0,
+            log_start_offset: 0,
+            clean_shutdown: false,
+            now_ms: 0,
+        };
+        let (disk, config) = (Arc::new(SimDisk::new()), Arc::new(LogConfig::default()));
+        let (log, _) = Log::open(disk, Path::new("/d/t-0"), "t-0", config, options).expect("an empty disk");
+        Partition::new(PartitionId { topic: TopicId([1; 16]), index }, "t".into(), log)
+    }
+
+    #[test]
+    fn only_damage_bars_a_partition_for_good() {
+        let mut skipped = Skipped::default();
+        let source = std::io::ErrorKind::StorageFull.into();
+        let full = LogError::Io { action: "write", path: PathBuf::new(), source };
+        skipped.note(&partition(0), &PassError::Cleaning(CleaningError::Log(full)));
+        skipped.note(&partition(1), &PassError::Partition(PartitionError::NotLeader));
+        let (path, problem) = (PathBuf::new(), "damage".to_owned());
+        let damage = CleaningError::Uncleanable { path, base_offset: 0, problem };
+        skipped.note(&partition(2), &PassError::Cleaning(damage));
+        assert!((0..3).all(|index| skipped.contains(partition(index).id())));
+        skipped.failed.clear();
+        assert_eq!([0, 1, 2].map(|index| skipped.contains(partition(index).id())), [false, false, true]);
     }
 }

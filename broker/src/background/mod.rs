@@ -26,7 +26,7 @@ use tracing::warn;
 
 use crate::broker::Broker;
 
-pub(crate) use checkpoints::{position_of, write_checkpoints};
+pub(crate) use checkpoints::{position_of, write_checkpoint};
 
 /// All background work of a broker.
 #[derive(Debug, Clone)]

@@ -33,10 +33,13 @@ pub async fn adopt_logs(quorum: &Quorum, dirs: &LogDirs, local: BrokerId) -> Res
     let logs: Vec<FoundLog> = found
         .into_iter()
         .map(|log| FoundLog {
+            leader_epoch: dirs.newest_epoch(&log).unwrap_or_else(|error| {
+                tracing::warn!(%error, "the leader epoch of a log is not known");
+                -1
+            }),
             topic: log.partition.topic.into(),
             index: log.partition.partition,
             topic_id: log.topic_id.and_then(|id| id.parse().ok()),
-            leader_epoch: log.leader_epoch,
         })
         .collect();
     let mut settings = StockSettings::default();

@@ -129,8 +129,7 @@ impl Reconciler {
     }
 
     fn open(&self, replica: &Replica, found: &FoundLog, settings: &PartitionSettings) {
-        let config = Arc::new(settings.log.clone());
-        match self.dirs.open_log(found, config, self.clock.wall_ms()) {
+        match self.dirs.open_log(found, Arc::clone(&settings.log), self.clock.wall_ms()) {
             Ok(OpenedLog { log, report }) => {
                 report.notes.iter().for_each(|note| warn!(partition = %replica, "recovery: {note}"));
                 if found.topic_id.is_none() {
@@ -198,8 +197,7 @@ impl Reconciler {
 
     fn create(&self, replica: &Replica, settings: &PartitionSettings) {
         let (name, id) = (partition_name(replica), replica.id.topic.to_string());
-        let config = Arc::new(settings.log.clone());
-        match self.dirs.create_log(&name, &id, config, self.clock.wall_ms()) {
+        match self.dirs.create_log(&name, &id, Arc::clone(&settings.log), self.clock.wall_ms()) {
             Ok(log) => {
                 drop(self.partitions.insert(Partition::new(replica.id, Arc::clone(&replica.topic), log)));
             }
@@ -219,11 +217,10 @@ impl Reconciler {
     /// New settings for the logs of a topic, and for those it leads.
     fn configure(&self, topic: &Topic, image: &Image, settings: &mut SettingsCache) {
         let settings = self.settings(settings, &topic.name, image);
-        let log_config = Arc::new(settings.log.clone());
         for (state, index) in topic.partitions.iter().zip(0..) {
             let id = PartitionId { topic: topic.id, index };
             let Some(partition) = self.partitions.get(id) else { continue };
-            partition.set_config(Arc::clone(&log_config));
+            partition.set_config(Arc::clone(&settings.log));
             if state.leader == Some(self.local) {
                 self.lead(id, state, image, &settings);
             }

@@ -5,10 +5,12 @@
 //! start.rs       sockets → log directories → quorum → image → logs → register → unfence → accept
 //! membership.rs  registration and heartbeats
 //! stop.rs        leave → drain → close logs → checkpoints → clean shutdown marker
+//! limits.rs      open files
 //! listeners.rs   configured listeners, bound; what others are told of them
 //! serving.rs     connections of a running broker
 //! ```
 
+mod limits;
 mod listeners;
 mod membership;
 mod place;

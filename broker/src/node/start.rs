@@ -20,6 +20,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::Node;
+use super::limits::raise_open_files;
 use super::listeners::{ListenerError, advertised, bind, bind_for_nodes, memory_budget, own_host};
 use super::membership::Member;
 use super::place::{Door, Place, PlaceError, place};
@@ -73,6 +74,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`], which names what is wrong and what to do.
 pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
+    raise_open_files();
     // First of all: a port that is taken is the most frequent fault and must not cost a recovery of all logs.
     let listeners = bind(&file_config)?;
     let pages = HttpPages::start(file_config.get(keys::METRICS_HTTP_ADDRESS))?;

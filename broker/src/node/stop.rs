@@ -18,6 +18,8 @@ const CONTROLLER_MAX: Duration = Duration::from_secs(5);
 const HAND_OVER_MAX: Duration = Duration::from_secs(1);
 /// Logs closed at one time: closing waits for the disk, not for a processor.
 const CLOSERS: usize = 8;
+/// So many logs are synced one by one; syncing a whole volume also waits for what others wrote to it.
+const SYNCED_ALONE: usize = 64;
 
 impl Node {
     /// Gives its leaderships to others, if there are any; ends connections after what is owed to them, then groups,
@@ -48,13 +50,19 @@ impl Node {
     }
 }
 
-/// Closes every log; only if all are closed, the directories are marked as clean.
+/// Closes every log; only if all are closed, the directories are marked as clean. Logs that are durable
+/// already cost no sync; of the others few are synced one by one, many by one call for each volume.
 fn close_all(log_dirs: &LogDirs, partitions: &[Arc<Partition>]) -> Result<usize, LogError> {
+    let is_unsynced = |partition: &&Arc<Partition>| {
+        let view = partition.view();
+        view.recovery_point < view.log_end_offset
+    };
+    let together = partitions.iter().filter(is_unsynced).count() > SYNCED_ALONE;
     let next = AtomicUsize::new(0);
     let work = || {
         let mut closed = Vec::new();
         while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
-            closed.push(close(partition));
+            closed.push(close(partition, together));
         }
         closed
     };
@@ -62,6 +70,10 @@ fn close_all(log_dirs: &LogDirs, partitions: &[Arc<Partition>]) -> Result<usize,
         let threads: Vec<_> = (0..CLOSERS.min(partitions.len())).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     });
+    if together {
+        // Before anything says that the logs are durable.
+        log_dirs.sync()?;
+    }
     let total = results.len();
     let mut positions = Vec::with_capacity(total);
     let mut failure = None;
@@ -71,7 +83,7 @@ fn close_all(log_dirs: &LogDirs, partitions: &[Arc<Partition>]) -> Result<usize,
             Err(error) => failure = failure.or(Some(error)),
         }
     }
-    log_dirs.write_checkpoints(&positions)?;
+    log_dirs.write_checkpoints(|| positions)?;
     match failure {
         Some(error) => Err(error),
         // A thread that was lost has left its logs open.
@@ -81,9 +93,12 @@ fn close_all(log_dirs: &LogDirs, partitions: &[Arc<Partition>]) -> Result<usize,
 }
 
 /// Closes one log; where it stands then. Nothing for one that was closed before.
-fn close(partition: &Partition) -> Result<Option<LogPosition>, LogError> {
+fn close(partition: &Partition, sync_together: bool) -> Result<Option<LogPosition>, LogError> {
     let Some(log) = partition.take_log() else { return Ok(None) };
     let position = position_of(partition, log.log_end_offset());
-    log.close()?;
+    match sync_together {
+        true => log.close_unsynced()?,
+        false => log.close()?,
+    }
     Ok(Some(position))
 }

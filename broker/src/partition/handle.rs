@@ -13,7 +13,7 @@ use rkafka_core::replica::purgatory::{Bound, FetchWaits, Token};
 use rkafka_core::time::Now;
 use rkafka_log::{
     AppendContext, AppendError, AppendOrigin, AppendOutcome, Log, LogConfig, LogError, LogReader, ReadError,
-    ReadLimits, ReadSlice, ReadView, ValidBatch,
+    ReadSlice, ReadView, ValidBatch,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
@@ -353,8 +353,8 @@ impl Partition {
         at_least_one_batch: bool,
         isolation: Isolation,
     ) -> Result<ReadSlice, PartitionError> {
-        let upper_offset = isolation.upper_offset(&self.reader.view());
-        Ok(self.reader.read(offset, ReadLimits { max_bytes, upper_offset, at_least_one_batch })?)
+        let bound = |view: &ReadView| isolation.upper_offset(view);
+        Ok(self.reader.read_below(offset, max_bytes, at_least_one_batch, bound)?)
     }
 
     /// Registers a fetch that saw the log up to `seen` (the bound of its isolation, as it was read) in

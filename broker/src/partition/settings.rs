@@ -1,5 +1,7 @@
 //! A topic's configuration as its logs and its leaders need it.
 
+use std::sync::Arc;
+
 use rkafka_config::keys::{self, topic};
 use rkafka_config::{
     BrokerConfig, Compression as ConfiguredCompression, TimestampType as ConfiguredType, TopicConfig,
@@ -13,8 +15,8 @@ use tracing::warn;
 /// Everything a partition of one topic must know of configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartitionSettings {
-    /// For the log.
-    pub log: LogConfig,
+    /// For the logs, which share it.
+    pub log: Arc<LogConfig>,
     /// For the leader.
     pub replication: ReplicationSettings,
 }
@@ -32,7 +34,7 @@ impl PartitionSettings {
         let min_insync_replicas = usize::try_from(config.get(topic::MIN_INSYNC_REPLICAS)).unwrap_or(1);
         let lag_time_max_ms = u64::try_from(broker.get(keys::REPLICA_LAG_TIME_MAX_MS)).unwrap_or(u64::MAX);
         PartitionSettings {
-            log: log_config(&config, broker),
+            log: Arc::new(log_config(&config, broker)),
             replication: ReplicationSettings { min_insync_replicas, lag_time_max_ms },
         }
     }

@@ -17,7 +17,13 @@ const LOCAL: BrokerId = BrokerId(1);
 const NOW: Now = Now { mono_ms: 1, wall_ms: 1_700_000_000_000 };
 
 fn partition() -> Arc<Partition> {
-    let options = OpenOptions { recovery_point: 0, log_start_offset: 0, clean_shutdown: false, now_ms: 0 };
+    let options = OpenOptions {
+        recovery_point: 0,
+        cleaned_to: 0,
+        log_start_offset: 0,
+        clean_shutdown: false,
+        now_ms: 0,
+    };
     let config = Arc::new(LogConfig::default());
     let (log, _) = Log::open(Arc::new(SimDisk::new()), Path::new("/logs/test-0"), "test-0", config, options)
         .expect("an empty disk");

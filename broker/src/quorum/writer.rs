@@ -84,6 +84,7 @@ pub(crate) fn open(
     let options = OpenOptions {
         // Entries are few and precious: all of them are checked at every start.
         recovery_point: offset(start)?,
+        cleaned_to: 0,
         log_start_offset: offset(start)?,
         clean_shutdown: false,
         now_ms: clock(),

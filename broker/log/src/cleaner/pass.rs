@@ -1,7 +1,7 @@
 //! One pass over a log.
 
 use std::io::IoSlice;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rkafka_record::{BatchRef, DecodeLimits};
@@ -12,10 +12,10 @@ use super::transactions::{Transactions, Verdict};
 use super::{Cleanable, Pace, overlapping};
 use crate::config::LogConfig;
 use crate::deletion::DeferredDeletion;
-use crate::disk::Disk;
 use crate::error::{LogError, ReadError};
 use crate::files::{FileKind, FileName, Stage};
 use crate::log::Log;
+use crate::place::Home;
 use crate::scan::BatchPlace;
 use crate::segment::Segment;
 use crate::segment_writer::SegmentWriter;
@@ -61,8 +61,7 @@ pub struct CleaningCounts {
 /// A pass under way. Holds no lock; works on segments that were sealed when it began.
 #[derive(Debug)]
 pub struct Cleaning {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
+    home: Arc<Home>,
     config: Arc<LogConfig>,
     /// All segments as of the beginning: the later ones are read only for their transaction indexes.
     segments: Arc<[Arc<Segment>]>,
@@ -94,7 +93,7 @@ impl CleanedGroup {
     pub fn swap_into(self, log: &mut Log) -> Result<Option<DeferredDeletion>, LogError> {
         let swapped = log.replace_segments(&self.old, &self.new)?;
         if swapped.is_none() {
-            self.new.iter().for_each(|copy| remove_files(&**log.disk(), log.dir(), copy.base_offset()));
+            self.new.iter().for_each(|copy| remove_files(&log.home, copy.base_offset()));
         }
         Ok(swapped)
     }
@@ -116,8 +115,7 @@ impl Cleaning {
             last_batches: last_batches.collect(),
         };
         Self {
-            disk: Arc::clone(&log.disk),
-            dir: log.dir.clone(),
+            home: Arc::clone(&log.home),
             config: Arc::clone(&log.config),
             segments: Arc::clone(&log.segments),
             cleanable,
@@ -221,8 +219,9 @@ impl Cleaning {
         }
         self.next += old.len();
         let mut copies = Copies::new(self, old.first().map_or(0, |first| first.base_offset()))?;
-        match self.copy_group(&old, &mut copies, map, pace) {
-            Ok(()) => Ok(Some(CleanedGroup { new: copies.finish(&old)?, old })),
+        let copied = self.copy_group(&old, &mut copies, map, pace);
+        match copied.and_then(|()| Ok(copies.finish(&old)?)) {
+            Ok(new) => Ok(Some(CleanedGroup { new, old })),
             Err(error) => {
                 copies.discard();
                 Err(error)
@@ -338,8 +337,7 @@ fn uncleanable(segment: &Segment, batch: &BatchRef<'_>, error: &FilterError) -> 
 
 /// The segments that a group is copied into: one, unless it would become too large.
 struct Copies {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
+    home: Arc<Home>,
     index_interval_bytes: u64,
     now_ms: i64,
     writer: SegmentWriter,
@@ -351,11 +349,11 @@ struct Copies {
 
 impl Copies {
     fn new(pass: &Cleaning, base_offset: i64) -> Result<Self, CleaningError> {
-        let (disk, dir, now_ms) = (Arc::clone(&pass.disk), pass.dir.clone(), pass.filter.now_ms);
-        let writer = create(&disk, &dir, base_offset, now_ms)?;
+        let (home, now_ms) = (Arc::clone(&pass.home), pass.filter.now_ms);
+        let writer = create(&home, base_offset, now_ms)?;
         let index_interval_bytes = pass.config.index_interval_bytes;
         let (finished, buffer, places) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { disk, dir, index_interval_bytes, now_ms, writer, finished, buffer, places })
+        Ok(Self { home, index_interval_bytes, now_ms, writer, finished, buffer, places })
     }
 
     /// What was put into the buffer from `position` on is what is left of `source`, if anything.
@@ -369,7 +367,7 @@ impl Copies {
             return Ok(());
         };
         let copy = BatchRef::parse(added).map_err(|error| CleaningError::Uncleanable {
-            path: self.dir.clone(),
+            path: self.home.dir.clone(),
             base_offset: source.base_offset(),
             problem: error.to_string(),
         })?;
@@ -377,7 +375,7 @@ impl Copies {
         if !self.fits(&place) {
             let copy = self.buffer.split_off(position);
             self.write(pace)?;
-            let next = create(&self.disk, &self.dir, place.base_offset, self.now_ms)?;
+            let next = create(&self.home, place.base_offset, self.now_ms)?;
             self.finished.push(std::mem::replace(&mut self.writer, next));
             self.buffer = copy;
             self.places.push(BatchPlace { position: 0, ..place });
@@ -409,10 +407,9 @@ impl Copies {
     }
 
     /// Makes the copies durable, by content and by name.
-    fn finish(mut self, old: &[Arc<Segment>]) -> Result<Vec<Arc<Segment>>, LogError> {
+    fn finish(&mut self, old: &[Arc<Segment>]) -> Result<Vec<Arc<Segment>>, LogError> {
         let mut segments = Vec::new();
-        self.finished.push(self.writer);
-        for mut writer in self.finished {
+        for writer in self.finished.iter_mut().chain([&mut self.writer]) {
             writer.seal()?;
             let segment = Arc::clone(writer.segment());
             segment.sync(true)?;
@@ -420,36 +417,28 @@ impl Copies {
             segment.set_size(writer.size(), old.last().map_or(self.now_ms, |last| last.modified_ms()));
             segments.push(segment);
         }
-        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+        self.home.sync()?;
         Ok(segments)
     }
 
     fn discard(self) {
         for writer in self.finished.iter().chain([&self.writer]) {
-            remove_files(&*self.disk, &self.dir, writer.segment().base_offset());
+            remove_files(&self.home, writer.segment().base_offset());
         }
     }
 }
 
 /// Begins a copy, without what an interrupted pass may have left.
-fn create(
-    disk: &Arc<dyn Disk>,
-    dir: &Path,
-    base_offset: i64,
-    now_ms: i64,
-) -> Result<SegmentWriter, LogError> {
-    remove_files(&**disk, dir, base_offset);
-    SegmentWriter::create(disk, dir, base_offset, Stage::Cleaned, now_ms)
+fn create(home: &Arc<Home>, base_offset: i64, now_ms: i64) -> Result<SegmentWriter, LogError> {
+    remove_files(home, base_offset);
+    SegmentWriter::create(home, base_offset, Stage::Cleaned, now_ms)
 }
 
 /// Best effort: what stays is removed at the next start.
-fn remove_files(disk: &dyn Disk, dir: &Path, base_offset: i64) {
+fn remove_files(home: &Home, base_offset: i64) {
     for kind in FileKind::SEGMENT {
-        let path = FileName::live(base_offset, kind).at(Stage::Cleaned).path(dir);
-        if let Err(error) = disk.remove_file(&path)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %path.display(), %error, "cannot remove a file of an interrupted cleaning");
+        if let Err(error) = home.file(FileName::live(base_offset, kind).at(Stage::Cleaned)).remove() {
+            tracing::warn!(%error, "a file of an interrupted cleaning stays");
         }
     }
 }

@@ -9,7 +9,7 @@ use rkafka_record::{BatchBuilder, BatchOptions, Codec, DecodeLimits};
 
 use super::*;
 use crate::disk::Disk;
-use crate::disk::mem::SimDisk;
+use crate::disk::mem::{CallKind, Failure, SimDisk};
 use crate::{Log, LogConfig, OpenOptions, ReadLimits};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -33,8 +33,13 @@ fn new_log(config: LogConfig) -> (SimDisk, Log) {
 }
 
 fn open(disk: &SimDisk, config: LogConfig) -> Log {
-    let options =
-        OpenOptions { recovery_point: 0, log_start_offset: 0, clean_shutdown: false, now_ms: NOW_MS };
+    let options = OpenOptions {
+        recovery_point: 0,
+        cleaned_to: 0,
+        log_start_offset: 0,
+        clean_shutdown: false,
+        now_ms: NOW_MS,
+    };
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     Log::open(disk, Path::new("/d/t-0"), "t-0", Arc::new(config), options).unwrap().0
 }
@@ -322,6 +327,31 @@ fn a_stopped_pass_leaves_the_log_and_no_files() {
     }
     clean(&mut log, None, NOW_MS);
     assert_eq!(records(&log), "1:a=2");
+}
+
+#[test]
+fn a_pass_that_fails_leaves_the_log_and_no_files_and_can_be_tried_again() {
+    for (kind, failure) in [(CallKind::Sync, Failure::Io), (CallKind::Write, Failure::NoSpace)] {
+        let mut failed = 0;
+        for call in 1..20 {
+            let (disk, mut log) = new_log(config());
+            plain(&mut log, &[("a", Some("1")), ("b", Some("1"))]);
+            plain(&mut log, &[("a", Some("2"))]);
+            log.roll(NOW_MS).unwrap();
+            let cleanable = look(&log, None, NOW_MS).unwrap();
+            let mut map = OffsetMap::new(1 << 10, 0.9, [0, 0]);
+            let mut pass = Cleaning::begin(&log, cleanable, NOW_MS);
+            pass.read_keys(&mut map, &mut |_: u64| true).unwrap();
+            disk.fail_nth(kind, call, failure);
+            let Err(error) = pass.next_group(&map, &mut |_: u64| true) else { break };
+            failed += 1;
+            assert!(matches!(error, CleaningError::Log(_)), "{error}");
+            assert!(disk.files().iter().all(|path| !path.to_string_lossy().ends_with(".cleaned")));
+            assert_eq!(clean(&mut log, None, NOW_MS), 3);
+            assert_eq!(records(&log).matches("a=").count(), 1);
+        }
+        assert!(failed > 0, "{kind:?} failed {failed} times");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The offset checkpoints of one log directory, kept in memory as they were last written.
+//! The offset checkpoints of one log directory, kept in memory too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,64 +45,78 @@ impl Checkpoint {
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     dir: PathBuf,
-    offsets: Mutex<BTreeMap<Checkpoint, Offsets>>,
+    all: Mutex<BTreeMap<Checkpoint, Contents>>,
+}
+
+/// One checkpoint.
+#[derive(Debug, Default)]
+struct Contents {
+    offsets: Offsets,
+    /// The file says something else: it could not be written.
+    unwritten: bool,
+}
+
+/// Sets an offset; whether that changed anything.
+pub(super) fn set(offsets: &mut Offsets, partition: &TopicPartition, offset: i64) -> bool {
+    match offsets.get_mut(partition) {
+        Some(known) => std::mem::replace(known, offset) != offset,
+        None => offsets.insert(partition.clone(), offset).is_none(),
+    }
 }
 
 impl Checkpoints {
     /// Reads what there is. An unreadable checkpoint is as good as none: more is then scanned, or found out
     /// anew.
     pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, LogError> {
-        let mut offsets = BTreeMap::new();
+        let mut all = BTreeMap::new();
         for checkpoint in Checkpoint::ALL {
-            let read = match read_offsets(disk, &dir.join(checkpoint.file_name())) {
+            let offsets = match read_offsets(disk, &dir.join(checkpoint.file_name())) {
                 Err(error @ LogError::Corrupt { .. }) => {
                     tracing::error!(%error, "checkpoint is not used");
                     Offsets::new()
                 }
                 other => other?,
             };
-            offsets.insert(checkpoint, read);
+            all.insert(checkpoint, Contents { offsets, unwritten: false });
         }
-        Ok(Self { dir: dir.to_path_buf(), offsets: Mutex::new(offsets) })
+        Ok(Self { dir: dir.to_path_buf(), all: Mutex::new(all) })
     }
 
     /// Those of a directory that cannot be read.
     pub(super) fn none(dir: &Path) -> Self {
-        Self { dir: dir.to_path_buf(), offsets: Mutex::default() }
+        Self { dir: dir.to_path_buf(), all: Mutex::default() }
     }
 
     /// Removes a partition from all of them.
     pub(super) fn forget(&self, disk: &dyn Disk, partition: &TopicPartition) -> Result<(), LogError> {
         for checkpoint in Checkpoint::ALL {
-            self.change(disk, checkpoint, |all| {
-                all.remove(partition);
-            })?;
+            self.change(disk, checkpoint, |offsets| offsets.remove(partition).is_some())?;
         }
         Ok(())
     }
 
-    fn offsets(&self) -> MutexGuard<'_, BTreeMap<Checkpoint, Offsets>> {
-        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Checkpoint, Contents>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn get(&self, checkpoint: Checkpoint, partition: &TopicPartition) -> Option<i64> {
-        self.offsets().get(&checkpoint)?.get(partition).copied()
+        self.all().get(&checkpoint)?.offsets.get(partition).copied()
     }
 
-    /// Changes a checkpoint; if it is then different, writes it. On an error it counts as unchanged.
+    /// Changes a checkpoint; if `change` says that it is different then, writes it. If that fails the next
+    /// change tries again.
     pub(super) fn change(
         &self,
         disk: &dyn Disk,
         checkpoint: Checkpoint,
-        change: impl FnOnce(&mut Offsets),
+        change: impl FnOnce(&mut Offsets) -> bool,
     ) -> Result<(), LogError> {
-        let mut offsets = self.offsets();
-        let current = offsets.entry(checkpoint).or_default();
-        let mut changed = current.clone();
-        change(&mut changed);
-        if changed != *current {
-            write_offsets(disk, &self.dir.join(checkpoint.file_name()), &changed)?;
-            *current = changed;
+        let mut all = self.all();
+        let contents = all.entry(checkpoint).or_default();
+        contents.unwritten |= change(&mut contents.offsets);
+        if contents.unwritten {
+            write_offsets(disk, &self.dir.join(checkpoint.file_name()), &contents.offsets)?;
+            contents.unwritten = false;
         }
         Ok(())
     }

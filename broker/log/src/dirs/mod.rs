@@ -14,14 +14,16 @@
 //! One failed directory does not stop the others (KIP-112): its logs are offline.
 
 mod checkpoints;
+mod clean_marker;
 mod identity;
+mod positions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::checkpoint::{read_text, write_atomically};
+use crate::checkpoint::read_text;
 use crate::config::LogConfig;
 use crate::disk::{Disk, FileLock, Space};
 use crate::epoch::{LEADER_EPOCH_CHECKPOINT, LeaderEpochs, UNDEFINED_EPOCH};
@@ -33,10 +35,11 @@ use crate::recovery::{OpenOptions, RecoveryReport};
 
 pub use checkpoints::Checkpoint;
 use checkpoints::Checkpoints;
+use clean_marker::CleanMarker;
 pub use identity::{DirIdentity, META_PROPERTIES, PARTITION_METADATA, load_topic_id, save_topic_id};
+pub use positions::LogPosition;
 
 const LOCK: &str = ".lock";
-const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 
 /// One log directory.
 #[derive(Debug)]
@@ -44,8 +47,7 @@ pub struct LogDir {
     path: PathBuf,
     health: DirHealth,
     identity: Option<DirIdentity>,
-    /// The last stop was orderly.
-    clean: bool,
+    marker: CleanMarker,
     checkpoints: Checkpoints,
     /// Logs that live here, for placement.
     logs: AtomicUsize,
@@ -85,8 +87,6 @@ pub struct FoundLog {
     pub dir: usize,
     /// The topic's id as `partition.metadata` has it.
     pub topic_id: Option<String>,
-    /// Newest leader epoch, -1 if there is none.
-    pub leader_epoch: i32,
 }
 
 /// A log and what its checkpoints and its recovery said.
@@ -98,31 +98,19 @@ pub struct OpenedLog {
     pub report: RecoveryReport,
 }
 
-/// Where a log stands, for the checkpoints.
-#[derive(Debug, Clone)]
-pub struct LogPosition {
-    /// The partition.
-    pub partition: TopicPartition,
-    /// The log directory it is in.
-    pub dir: PathBuf,
-    /// [`Log::recovery_point`].
-    pub recovery_point: i64,
-    /// [`Log::log_start_offset`].
-    pub log_start_offset: i64,
-    /// [`Log::high_watermark`].
-    pub high_watermark: i64,
-}
-
 /// All log directories of a node.
 #[derive(Debug)]
 pub struct LogDirs {
     disk: Arc<dyn Disk>,
     dirs: Vec<LogDir>,
+    /// Held while positions are collected and written, and while a log's are forgotten: those of a log that
+    /// is gone must not meet a later one of its name.
+    positions: Mutex<()>,
 }
 
 impl LogDirs {
     /// Makes, locks and reads the directories. One whose disk fails is offline; it is an error only if none
-    /// is left. The clean shutdown markers are taken away.
+    /// is left. Clean shutdown markers stay until the first log is opened.
     ///
     /// # Errors
     /// [`LogError::Locked`] if another broker has one of them; [`LogError::Identity`] if one cannot be told
@@ -144,7 +132,7 @@ impl LogDirs {
         if !dirs.iter().any(|dir| dir.health.is_online()) {
             return Err(first_failure.unwrap_or(LogError::NoDirectory));
         }
-        let opened = Self { disk, dirs };
+        let opened = Self { disk, dirs, positions: Mutex::new(()) };
         opened.refuse_doubles()?;
         Ok(opened)
     }
@@ -271,8 +259,16 @@ impl LogDirs {
 
     fn look_at(&self, dir: usize, partition: TopicPartition, path: &Path) -> Result<FoundLog, LogError> {
         let topic_id = load_topic_id(&*self.disk, path)?;
-        let leader_epoch = newest_epoch(&*self.disk, path)?;
-        Ok(FoundLog { partition, dir, topic_id, leader_epoch })
+        Ok(FoundLog { partition, dir, topic_id })
+    }
+
+    /// Newest leader epoch that a found log's checkpoint tells of, -1 if there is none.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn newest_epoch(&self, found: &FoundLog) -> Result<i32, LogError> {
+        let dir = self.dirs.get(found.dir).ok_or(LogError::NoDirectory)?;
+        newest_epoch(&*self.disk, &dir.path.join(found.partition.dir_name()))
     }
 
     /// Opens a log that [`find_logs`](Self::find_logs) found, with what the checkpoints say of it.
@@ -288,8 +284,9 @@ impl LogDirs {
         let dir = self.dirs.get(found.dir).ok_or(LogError::NoDirectory)?;
         let options = OpenOptions {
             recovery_point: dir.checkpointed(Checkpoint::RecoveryPoint, &found.partition).unwrap_or(-1),
+            cleaned_to: dir.checkpointed(Checkpoint::Cleaner, &found.partition).unwrap_or(0),
             log_start_offset: dir.checkpointed(Checkpoint::LogStart, &found.partition).unwrap_or(0),
-            clean_shutdown: dir.clean,
+            clean_shutdown: dir.marker.was_there(),
             now_ms,
         };
         let opened = self.open_in(dir, &found.partition, config, options);
@@ -317,8 +314,11 @@ impl LogDirs {
         }
         let online = self.dirs.iter().filter(|dir| dir.health.is_online());
         let dir = online.min_by_key(|dir| dir.logs.load(Ordering::Relaxed)).ok_or(LogError::NoDirectory)?;
+        // Whatever they may still say of a namesake.
+        dir.health.watch(self.forget(dir, partition))?;
+        let clean_shutdown = dir.marker.was_there();
         let options =
-            OpenOptions { recovery_point: -1, log_start_offset: 0, clean_shutdown: dir.clean, now_ms };
+            OpenOptions { recovery_point: -1, cleaned_to: 0, log_start_offset: 0, clean_shutdown, now_ms };
         let path = dir.path.join(partition.dir_name());
         let opened = self.open_in(dir, partition, config, options)?;
         dir.health.watch(save_topic_id(&*self.disk, &path, topic_id))?;
@@ -333,6 +333,8 @@ impl LogDirs {
         config: Arc<LogConfig>,
         options: OpenOptions,
     ) -> Result<OpenedLog, LogError> {
+        dir.health.check()?;
+        dir.health.watch(dir.marker.remove(&*self.disk))?;
         let path = dir.path.join(partition.dir_name());
         let name = partition.to_string();
         let (log, report) =
@@ -398,9 +400,13 @@ impl LogDirs {
         let fewer = |logs: usize| Some(logs.saturating_sub(1));
         let _ = dir.logs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
         // Its offsets mean nothing for a later partition of the same name.
-        let forgotten = dir.checkpoints.forget(&*self.disk, partition);
-        dir.health.watch(forgotten)?;
+        dir.health.watch(self.forget(dir, partition))?;
         Ok(to)
+    }
+
+    fn forget(&self, dir: &LogDir, partition: &TopicPartition) -> Result<(), LogError> {
+        let _collecting = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
+        dir.checkpoints.forget(&*self.disk, partition)
     }
 
     /// Removes a directory that [`delete_log`](Self::delete_log) renamed.
@@ -409,72 +415,6 @@ impl LogDirs {
     /// The disk's.
     pub fn remove_deleted(&self, path: &Path) -> Result<(), LogError> {
         remove_tree(&*self.disk, path)
-    }
-
-    /// Takes positions into the recovery point, log start and high watermark checkpoints and writes those
-    /// that changed. Partitions that are not named keep theirs.
-    ///
-    /// # Errors
-    /// The disk's, of the first directory that failed; the others are written all the same.
-    pub fn write_checkpoints(&self, positions: &[LogPosition]) -> Result<(), LogError> {
-        type OffsetOf = fn(&LogPosition) -> i64;
-        let offset_of: [(Checkpoint, OffsetOf); 3] = [
-            (Checkpoint::RecoveryPoint, |position| position.recovery_point),
-            (Checkpoint::LogStart, |position| position.log_start_offset),
-            (Checkpoint::HighWatermark, |position| position.high_watermark),
-        ];
-        let mut result = Ok(());
-        for dir in self.dirs.iter().filter(|dir| dir.health.is_online()) {
-            let here = || positions.iter().filter(|position| position.dir == dir.path);
-            for (checkpoint, offset) in offset_of {
-                // A log that starts at 0 needs no word about it.
-                let needed =
-                    |position: &&LogPosition| checkpoint != Checkpoint::LogStart || offset(position) > 0;
-                let offsets =
-                    here().filter(needed).map(|position| (position.partition.clone(), offset(position)));
-                let written = dir.checkpoints.change(&*self.disk, checkpoint, |all| all.extend(offsets));
-                result = result.and(dir.health.watch(written));
-            }
-        }
-        result
-    }
-
-    /// Notes up to where the cleaner has compacted a partition's log in the directory `dir`.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn write_cleaner_checkpoint(
-        &self,
-        dir: &Path,
-        partition: &TopicPartition,
-        offset: i64,
-    ) -> Result<(), LogError> {
-        let dir = self.at(dir)?;
-        let written = dir.checkpoints.change(&*self.disk, Checkpoint::Cleaner, |all| {
-            all.insert(partition.clone(), offset);
-        });
-        dir.health.watch(written)
-    }
-
-    /// Lowers the checkpointed recovery point of a partition in the directory `dir` to `offset` at most. To
-    /// be done *before* its log is truncated below [`Log::recovery_point`]: else the checkpoint would say of
-    /// what is appended afterwards that it was durable, and a crash would leave it unchecked.
-    ///
-    /// # Errors
-    /// The disk's; then the log must not be truncated.
-    pub fn lower_recovery_point(
-        &self,
-        dir: &Path,
-        partition: &TopicPartition,
-        offset: i64,
-    ) -> Result<(), LogError> {
-        let dir = self.at(dir)?;
-        let written = dir.checkpoints.change(&*self.disk, Checkpoint::RecoveryPoint, |all| {
-            if let Some(point) = all.get_mut(partition) {
-                *point = offset.min(*point);
-            }
-        });
-        dir.health.watch(written)
     }
 
     fn at(&self, path: &Path) -> Result<&LogDir, LogError> {
@@ -505,11 +445,7 @@ impl LogDirs {
     pub fn mark_clean(&self) -> Result<(), LogError> {
         let all_opened = |dir: &&LogDir| !dir.unopened.load(Ordering::Relaxed);
         for dir in self.dirs.iter().filter(|dir| dir.health.is_online()).filter(all_opened) {
-            write_atomically(
-                &*self.disk,
-                &dir.path.join(CLEAN_SHUTDOWN),
-                b"{\"version\":0,\"brokerEpoch\":-1}",
-            )?;
+            dir.marker.leave(&*self.disk)?;
         }
         Ok(())
     }
@@ -523,24 +459,16 @@ fn open_dir(disk: &dyn Disk, path: &Path) -> Result<LogDir, LogError> {
         }
         other => other.map_err(LogError::io("lock", path))?,
     };
-    let marker = path.join(CLEAN_SHUTDOWN);
-    let clean = disk.stat(&marker).is_ok();
-    let dir = LogDir {
+    Ok(LogDir {
         path: path.to_path_buf(),
         health: DirHealth::new(path),
         identity: DirIdentity::load(disk, path)?,
-        clean,
+        marker: CleanMarker::find(disk, path),
         checkpoints: Checkpoints::read(disk, path)?,
         logs: AtomicUsize::new(0),
         unopened: AtomicBool::new(false),
         _lock: Some(lock),
-    };
-    if clean {
-        // Gone, durably, before anything is written: after a crash from now on logs must be scanned.
-        disk.remove_file(&marker).map_err(LogError::io("remove", &marker))?;
-        disk.sync_dir(path).map_err(LogError::io("sync", path))?;
-    }
-    Ok(dir)
+    })
 }
 
 /// Makes the directory and whatever is missing above it, each with a durable name: a power cut must not take away
@@ -562,7 +490,7 @@ fn failed_dir(path: &Path, reason: &str) -> LogDir {
         path: path.to_path_buf(),
         health,
         identity: None,
-        clean: false,
+        marker: CleanMarker::none(path),
         checkpoints: Checkpoints::none(path),
         logs: AtomicUsize::new(0),
         unopened: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::append::AppendContext;
+use crate::checkpoint::write_atomically;
 use crate::disk::mem::{CallKind, Failure, SimDisk};
 use crate::producer::AppendOrigin;
 use rkafka_record::{BatchBuilder, BatchOptions};
@@ -57,7 +58,7 @@ fn new_logs_go_where_the_fewest_are_and_are_found_again() {
     let positions: Vec<_> =
         logs.iter().zip(0..).map(|(log, index)| position(log, &partition(index))).collect();
     logs.into_iter().for_each(|log| log.close().expect("closes"));
-    dirs.write_checkpoints(&positions).expect("written");
+    dirs.write_checkpoints(|| positions).expect("written");
     dirs.mark_clean().expect("marked");
     drop(dirs);
 
@@ -66,7 +67,8 @@ fn new_logs_go_where_the_fewest_are_and_are_found_again() {
     let mut found = dirs.find_logs();
     found.sort_by_key(|log| log.partition.partition);
     assert_eq!(found.len(), 4);
-    assert!(found.iter().all(|log| log.topic_id.as_deref() == Some(TOPIC_ID) && log.leader_epoch == 3));
+    assert!(found.iter().all(|log| log.topic_id.as_deref() == Some(TOPIC_ID)));
+    assert!(found.iter().all(|log| dirs.newest_epoch(log).expect("reads") == 3));
     let opened = dirs.open_log(&found[2], config(), 0).expect("opens");
     assert_eq!((opened.log.log_end_offset(), opened.log.high_watermark()), (1, 1));
     assert_eq!(opened.report.segments_scanned, 0, "an orderly stop needs no scan");
@@ -129,8 +131,8 @@ fn checkpoints_keep_what_is_not_named_and_forget_what_is_deleted() {
     }
     let first = position(&logs[0], &partition(0));
     let second = position(&logs[1], &partition(1));
-    dirs.write_checkpoints(std::slice::from_ref(&first)).expect("written");
-    dirs.write_checkpoints(std::slice::from_ref(&second)).expect("written");
+    dirs.write_checkpoints(|| vec![first.clone()]).expect("written");
+    dirs.write_checkpoints(|| vec![second.clone()]).expect("written");
     dirs.lower_recovery_point(&first.dir, &partition(0), 0).expect("lowered");
     let reopened = |disk: &SimDisk| {
         let dirs = open(disk);
@@ -181,7 +183,7 @@ fn a_log_that_cannot_be_opened_is_no_empty_one_and_leaves_no_clean_stop() {
     dirs.open_log(&found[0], config(), 0).expect_err("the disk fails");
     dirs.mark_clean().expect("the other directory");
     drop(dirs);
-    let marked = disk.files().into_iter().filter(|file| file.ends_with(CLEAN_SHUTDOWN)).count();
+    let marked = disk.files().into_iter().filter(|file| file.ends_with(".kafka_cleanshutdown")).count();
     assert!(marked <= 1, "the directory of the failed log is not marked");
 }
 
@@ -200,7 +202,7 @@ fn logs_closed_without_syncs_are_durable_after_one_for_all() {
     positions.iter_mut().for_each(|position| position.recovery_point = 1);
     logs.into_iter().for_each(|log| log.close_unsynced().expect("closes"));
     dirs.sync().expect("synced");
-    dirs.write_checkpoints(&positions).expect("written");
+    dirs.write_checkpoints(|| positions).expect("written");
     dirs.mark_clean().expect("marked");
     drop(dirs);
     disk.crash(crate::disk::mem::Crash::PowerCutAll, 3);
@@ -211,4 +213,62 @@ fn logs_closed_without_syncs_are_durable_after_one_for_all() {
         let opened = dirs.open_log(log, config(), 0).expect("opens");
         assert_eq!((opened.log.log_end_offset(), opened.report.segments_scanned), (1, 0));
     }
+}
+
+#[test]
+fn a_refused_start_leaves_the_mark_of_a_clean_stop() {
+    let disk = SimDisk::new();
+    let is_marked = || disk.files().iter().any(|file| file == Path::new("/a/.kafka_cleanshutdown"));
+    let mut dirs = open(&disk);
+    dirs.claim("cluster", 1, || "dir".to_owned()).expect("ours");
+    drop(dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room"));
+    dirs.mark_clean().expect("marked");
+    drop(dirs);
+    let mut dirs = open(&disk);
+    dirs.claim("other", 1, || "dir".to_owned()).expect_err("refused");
+    assert!(is_marked(), "nothing was written");
+    drop(dirs);
+    let dirs = open(&disk);
+    let found = dirs.find_logs();
+    let opened = dirs.open_log(&found[0], config(), 0).expect("opens");
+    assert_eq!(opened.report.segments_scanned, 0);
+    assert!(!is_marked(), "it goes before a log is opened");
+}
+
+#[test]
+fn positions_of_a_namesake_are_forgotten_and_a_start_that_falls_to_zero_is_written() {
+    let disk = SimDisk::new();
+    let dirs = open(&disk);
+    let log = dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room");
+    let late = LogPosition { log_start_offset: 7, ..position(&log, &partition(0)) };
+    dirs.delete_log(&partition(0), log, 1).expect("deleted");
+    // Collected before the deletion, written after it.
+    dirs.write_checkpoints(|| vec![late.clone()]).expect("written");
+    let mut log = dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room");
+    append(&mut log);
+    let start = |dirs: &LogDirs| {
+        let dir = dirs.dirs().iter().find(|dir| dir.path() == late.dir).expect("there");
+        dir.checkpointed(Checkpoint::LogStart, &partition(0))
+    };
+    assert_eq!(start(&dirs), None);
+    dirs.write_checkpoints(|| vec![late.clone()]).expect("written");
+    assert_eq!(start(&dirs), Some(7));
+    dirs.write_checkpoints(|| vec![position(&log, &partition(0))]).expect("written");
+    assert_eq!(start(&dirs), Some(0), "the log was emptied and begins at 0 again");
+}
+
+#[test]
+fn a_checkpoint_that_could_not_be_written_is_written_later() {
+    let disk = SimDisk::new();
+    let dirs = open(&disk);
+    let log = dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room");
+    let here = LogPosition { high_watermark: 9, ..position(&log, &partition(0)) };
+    disk.set_capacity(Some(0));
+    assert!(dirs.write_checkpoints(|| vec![here.clone()]).expect_err("full").is_disk_full());
+    disk.set_capacity(None);
+    dirs.write_checkpoints(Vec::new).expect("there is room again");
+    drop((dirs, log));
+    let dirs = open(&disk);
+    let dir = dirs.dirs().iter().find(|dir| dir.path() == here.dir).expect("there");
+    assert_eq!(dir.checkpointed(Checkpoint::HighWatermark, &partition(0)), Some(9));
 }

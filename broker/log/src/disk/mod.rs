@@ -1,29 +1,24 @@
 //! The door to the disk: every file operation of the log goes through [`Disk`] and [`DiskFile`].
 //!
 //! Why a trait: the crash tests replace the disk by one that stops at each call, tears writes and forgets
-//! what was not synced ([`mem`]). [`real`] is the operating system's file system; the only `unsafe` code of
-//! the log is in [`map`], which turns file ranges into memory.
+//! what was not synced ([`mem`]). [`real`] is the operating system's file system. Nothing is mapped into memory:
+//! a disk that cannot be read is an error, never a signal.
 //!
 //! What callers may rely on:
 //! * A file's size is its write position: [`DiskFile::reserve`] takes space without changing the size.
-//! * Bytes written by [`DiskFile::pwritev`] are seen at once by `pread`, by every map and by `sendfile`.
+//! * Bytes written by [`DiskFile::pwritev`] are seen at once by `pread` and by `sendfile`.
 //! * Nothing is durable before `sync_data` (contents and size) and `sync_dir` (names) have returned.
 //! * After a failed sync nothing may be believed about what was pending; a caller never retries one.
-//! * A full disk is an error ([`io::ErrorKind::StorageFull`]), never a signal: space behind writable maps is
-//!   allocated before they are handed out, and read maps are never touched past the file's size.
+//! * A full disk is an error ([`io::ErrorKind::StorageFull`]).
 
-pub mod map;
 pub mod mem;
 pub mod real;
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +29,7 @@ pub enum OpenMode {
     ReadWrite,
     /// Made if missing, kept if there.
     Create,
-    /// Made if missing, emptied if there. Never for a file that may be mapped.
+    /// Made if missing, emptied if there.
     Truncate,
 }
 
@@ -124,35 +119,14 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn reserve(&self, bytes: u64) -> io::Result<()>;
     /// Gives back space reserved past the size.
     fn release_reserve(&self) -> io::Result<()>;
-    /// Sets the size. Cutting a file of which a read map is alive is refused with
-    /// [`io::ErrorKind::ResourceBusy`]: copy what is to be kept into a new file and rename it into place.
+    /// Sets the size.
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Makes contents and size durable.
     fn sync_data(&self) -> io::Result<()>;
-    /// The bytes of `range` without copying where possible; the range must lie within the size
-    /// ([`io::ErrorKind::UnexpectedEof`] otherwise). The memory lives as long as the returned value, whatever
-    /// becomes of the file's name.
-    fn map(&self, range: Range<u64>) -> io::Result<Bytes>;
-    /// Drops the memory kept for future [`map`](Self::map) calls. Returns whether no map of the file is alive
-    /// any more: if one is, somebody still holds a part of it.
-    fn release_maps(&self) -> bool;
-    /// Grows the file to `len` allocated zero-filled bytes (it may be longer already) and maps these for
-    /// writing.
-    fn map_index(&self, len: u64) -> io::Result<Box<dyn IndexMap>>;
+    /// Whether the byte at `position` can be read without waiting for the disk, as far as that can be told.
+    fn is_cached(&self, position: u64) -> bool;
     /// For `sendfile`; `None` if there is no file behind it.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
-}
-
-/// A small file mapped for reading and writing, used for the segment indexes. Its owner guards it by a lock.
-///
-/// Nobody may cut the file while the map lives, except behind the bytes its owner still touches.
-pub trait IndexMap: fmt::Debug + Send + Sync {
-    /// All mapped bytes.
-    fn bytes(&self) -> &[u8];
-    /// Overwrites mapped bytes at `position`; out of bounds is an error, not a panic.
-    fn write(&mut self, position: usize, bytes: &[u8]) -> io::Result<()>;
-    /// Makes the contents durable.
-    fn sync(&self) -> io::Result<()>;
 }
 
 /// Whole contents of a small file.

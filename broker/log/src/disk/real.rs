@@ -1,26 +1,21 @@
 //! The operating system's file system behind [`Disk`].
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice};
-use std::ops::Range;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use bytes::Bytes;
 use rustix::fs::{FallocateFlags, FlockOperation};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 use smallvec::SmallVec;
 
-use super::map::{ReadMap, WritableMap};
-use super::{DirectoryEntry, Disk, DiskFile, FileLock, FileStat, IndexMap, OpenMode, Space};
+use super::{DirectoryEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, Space};
 
 /// Linux takes at most this many parts in one `pwritev`.
 const MAX_PARTS: usize = 1024;
-/// Read maps grow in these steps, so that a growing segment is not mapped anew for each read of its tail.
-const MAP_STEP_BYTES: u64 = 64 << 20;
 
 /// The operating system's file system. Has no state of its own.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +31,7 @@ impl Disk for RealDisk {
             OpenMode::Create => options.write(true).create(true).truncate(false),
             OpenMode::Truncate => options.write(true).create(true).truncate(true),
         };
-        Ok(Arc::new(RealFile::new(options.open(path)?)))
+        Ok(Arc::new(RealFile { file: options.open(path)? }))
     }
 
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
@@ -108,46 +103,10 @@ struct LockedFile {
 
 impl FileLock for LockedFile {}
 
-/// An open file and the one read map kept for it.
+/// An open file.
 #[derive(Debug)]
 pub struct RealFile {
     file: File,
-    /// The newest read map; older ones live on in the slices that were handed out.
-    read_map: Mutex<Option<Arc<ReadMap>>>,
-    /// Held once here and once by every read map of this file that is alive.
-    maps_alive: Arc<()>,
-}
-
-impl RealFile {
-    fn new(file: File) -> Self {
-        Self { file, read_map: Mutex::new(None), maps_alive: Arc::new(()) }
-    }
-
-    fn read_map(&self) -> MutexGuard<'_, Option<Arc<ReadMap>>> {
-        self.read_map.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes the file at least `len` bytes long, with blocks behind all of them.
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        match retry(|| rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len)) {
-            Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
-                self.write_zeros(len)
-            }
-            other => other,
-        }
-    }
-
-    /// Allocation for file systems without `fallocate`.
-    fn write_zeros(&self, len: u64) -> io::Result<()> {
-        const ZEROS: [u8; 4096] = [0; 4096];
-        let mut position = DiskFile::len(self)?;
-        while position < len {
-            let step = usize::try_from(len - position).unwrap_or(ZEROS.len()).min(ZEROS.len());
-            self.file.write_all_at(ZEROS.get(..step).unwrap_or(&ZEROS), position)?;
-            position += step as u64;
-        }
-        Ok(())
-    }
 }
 
 impl DiskFile for RealFile {
@@ -192,57 +151,24 @@ impl DiskFile for RealFile {
     }
 
     fn release_reserve(&self) -> io::Result<()> {
-        // Setting the size it has frees the blocks behind it and touches no byte that a map shows.
+        // Setting the size it has frees the blocks behind it.
         self.file.set_len(DiskFile::len(self)?)
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.release_maps();
-        let read_map = self.read_map();
-        if len < DiskFile::len(self)? && Arc::strong_count(&self.maps_alive) > 1 {
-            return Err(io::ErrorKind::ResourceBusy.into());
-        }
-        let result = self.file.set_len(len);
-        drop(read_map);
-        result
+        self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    fn map(&self, range: Range<u64>) -> io::Result<Bytes> {
-        let mut read_map = self.read_map();
-        // Under the lock, so that `truncate` cannot come between the check and the slice.
-        if range.start > range.end || range.end > DiskFile::len(self)? {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let map = match read_map.take() {
-            Some(map) if map.len() >= range.end => map,
-            _ => {
-                let len = range.end.next_multiple_of(MAP_STEP_BYTES);
-                Arc::new(ReadMap::new(&self.file, len, Arc::clone(&self.maps_alive))?)
-            }
-        };
-        let slice = map.slice(range).ok_or(io::ErrorKind::UnexpectedEof)?;
-        *read_map = Some(map);
-        Ok(slice)
-    }
-
-    fn release_maps(&self) -> bool {
-        let mut read_map = self.read_map();
-        if read_map.as_ref().is_some_and(|map| Arc::strong_count(map) == 1) {
-            *read_map = None;
-        }
-        Arc::strong_count(&self.maps_alive) == 1
-    }
-
-    fn map_index(&self, len: u64) -> io::Result<Box<dyn IndexMap>> {
-        self.allocate(len)?;
-        Ok(Box::new(WritableMap::new(&self.file, len)?))
+    fn is_cached(&self, position: u64) -> bool {
+        let mut byte = [0];
+        let mut buffers = [IoSliceMut::new(&mut byte)];
+        // A file system that cannot tell (EOPNOTSUPP) mostly has no slow disk behind it.
+        let read = rustix::io::preadv2(&self.file, &mut buffers, position, ReadWriteFlags::NOWAIT);
+        !matches!(read, Err(Errno::AGAIN))
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
@@ -300,50 +226,15 @@ mod tests {
     }
 
     #[test]
-    fn maps_show_what_was_written_and_outlive_the_file() {
+    fn what_was_just_written_is_cached_and_outlives_its_name() {
         let dir = temp_dir();
         let file = file(&dir, "f");
         file.pwritev(&[IoSlice::new(b"0123456789")], 0).expect("written");
-        let first = file.map(2..5).expect("mapped");
-        file.pwritev(&[IoSlice::new(b"abc")], 10).expect("written");
-        let second = file.map(8..13).expect("the growing file is mapped ahead");
-        assert_eq!((&first[..], &second[..]), (&b"234"[..], &b"89abc"[..]));
-        let beyond = file.map(8..14).expect_err("past the end");
-        assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
-        assert_eq!(file.map(13..13).expect("nothing"), Bytes::new());
+        assert!(file.is_cached(5));
         RealDisk.remove_file(&dir.path().join("f")).expect("removed");
-        drop(file);
-        assert_eq!((&first[..], &second[..]), (&b"234"[..], &b"89abc"[..]));
-    }
-
-    #[test]
-    fn a_mapped_file_is_not_cut() {
-        let dir = temp_dir();
-        let file = file(&dir, "f");
-        file.pwritev(&[IoSlice::new(&[1; 10_000])], 0).expect("written");
-        let map = file.map(9_000..10_000).expect("mapped");
-        assert!(!file.release_maps());
-        let refused = file.truncate(10).expect_err("a map is alive");
-        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
-        assert_eq!(map[999], 1);
-        file.truncate(20_000).expect("growing is harmless");
-        drop(map);
-        file.truncate(10).expect("nobody holds a map");
-        assert!(file.release_maps());
-        assert_eq!(file.len().expect("size"), 10);
-    }
-
-    #[test]
-    fn index_maps_grow_and_keep_what_was_there() {
-        let dir = temp_dir();
-        let file = file(&dir, "i");
-        let mut map = file.map_index(4096).expect("mapped");
-        assert_eq!((file.len().expect("size"), map.bytes().len()), (4096, 4096));
-        map.write(4090, b"abcdef").expect("fits");
-        assert!(map.write(4091, b"abcdef").is_err(), "out of bounds");
-        map.sync().expect("synced");
-        let grown = file.map_index(8192).expect("mapped");
-        assert_eq!(grown.bytes().get(4090..4097), Some(&b"abcdef\0"[..]));
+        let mut found = [0; 3];
+        assert_eq!(file.pread(&mut found, 2).expect("read"), 3);
+        assert_eq!(&found, b"234");
     }
 
     #[test]

@@ -135,7 +135,8 @@ fn restarts(world: &mut World, kind: CallKind) -> Result<(), String> {
         let expected = Expected { candidates, least_end, log_start_max, is_reset: reset };
         let log_start_offset = before.log_start;
         let now_ms = 1_800_000_000_000;
-        let options = OpenOptions { recovery_point, log_start_offset, clean_shutdown: false, now_ms };
+        let options =
+            OpenOptions { recovery_point, cleaned_to: 0, log_start_offset, clean_shutdown: false, now_ms };
         let disk = SimDisk::from_state(world.disk.state().crashed(crash, None, number as u64));
         let depth = Depth { indexes: true, twice: true, goes_on: number == 1 };
         recover(&disk, &world.config, options, &expected, depth, &mut SimRng::new(7))

@@ -114,7 +114,13 @@ impl Flips {
 
     fn options(&self, clean_shutdown: bool) -> OpenOptions {
         let log_start_offset = self.model.log_start;
-        OpenOptions { recovery_point: 0, log_start_offset, clean_shutdown, now_ms: 1_800_000_000_000 }
+        OpenOptions {
+            recovery_point: 0,
+            cleaned_to: 0,
+            log_start_offset,
+            clean_shutdown,
+            now_ms: 1_800_000_000_000,
+        }
     }
 
     /// Everything can be rebuilt from the segments.

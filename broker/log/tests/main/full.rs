@@ -58,7 +58,13 @@ fn open(directory: &Path, round: u64, recovery_point: i64) -> Log {
         ..LogConfig::default()
     };
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let options = OpenOptions { recovery_point, log_start_offset: 0, clean_shutdown: false, now_ms: NOW_MS };
+    let options = OpenOptions {
+        recovery_point,
+        cleaned_to: 0,
+        log_start_offset: 0,
+        clean_shutdown: false,
+        now_ms: NOW_MS,
+    };
     let opened = Log::open(disk, &directory.join("topic-0"), "topic-0", Arc::new(config), options);
     opened.expect("open on a disk with room").0
 }

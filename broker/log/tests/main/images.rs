@@ -121,6 +121,7 @@ impl<'a> Images<'a> {
                 .map_or(before, |after| &after.model)
                 .recovery_point
                 .min(before.recovery_point),
+            cleaned_to: 0,
             log_start_offset: before.log_start,
             clean_shutdown: false,
             now_ms: 1_800_000_000_000,

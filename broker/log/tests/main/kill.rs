@@ -91,8 +91,13 @@ fn config() -> Arc<LogConfig> {
 
 fn open(directory: &Path) -> Log {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let options =
-        OpenOptions { recovery_point: 0, log_start_offset: 0, clean_shutdown: false, now_ms: NOW_MS };
+    let options = OpenOptions {
+        recovery_point: 0,
+        cleaned_to: 0,
+        log_start_offset: 0,
+        clean_shutdown: false,
+        now_ms: NOW_MS,
+    };
     let (log, _) = Log::open(disk, &partition(directory), "topic-0", config(), options).expect("recovery");
     log
 }

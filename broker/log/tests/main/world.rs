@@ -168,6 +168,7 @@ impl World {
     pub(crate) fn options(&self, clean_shutdown: bool) -> OpenOptions {
         OpenOptions {
             recovery_point: self.model.recovery_point,
+            cleaned_to: 0,
             log_start_offset: self.model.log_start,
             clean_shutdown,
             now_ms: self.now_ms,

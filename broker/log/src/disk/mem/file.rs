@@ -1,16 +1,13 @@
-//! Open files, maps and locks of a [`SimDisk`].
+//! Open files and locks of a [`SimDisk`].
 
 use std::io::{self, IoSlice};
-use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
-use bytes::Bytes;
-
-use super::state::{Change, Inode};
+use super::state::Inode;
 use super::{CallKind, Inner, SimDisk};
-use crate::disk::{DiskFile, FileLock, IndexMap};
+use crate::disk::{DiskFile, FileLock};
 
 /// An open file of a [`SimDisk`]; stays usable when its name is gone.
 #[derive(Debug)]
@@ -27,6 +24,12 @@ impl SimFile {
 
     fn writable(&self) -> io::Result<MutexGuard<'_, Inner>> {
         if self.writable { Ok(self.inner()) } else { Err(io::Error::from(io::ErrorKind::PermissionDenied)) }
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.inner().open_files -= 1;
     }
 }
 
@@ -68,87 +71,19 @@ impl DiskFile for SimFile {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        let mut inner = self.writable()?;
-        if inner.is_mapped(self.inode) && len < inner.file(self.inode)?.current.len() as u64 {
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "a map of the file is alive"));
-        }
-        inner.resize(self.inode, len)
+        self.writable()?.resize(self.inode, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         self.inner().sync_data(self.inode)
     }
 
-    fn map(&self, range: Range<u64>) -> io::Result<Bytes> {
-        let mut inner = self.inner();
-        inner.call(CallKind::Read)?;
-        let contents = inner.file(self.inode)?.current.clone();
-        let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-        if bounds.and_then(|(start, end)| contents.get(start..end)).is_none() {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
-        let alive = inner.maps.entry(self.inode).or_default().clone();
-        let (start, end) = bounds.unwrap_or_default();
-        Ok(Bytes::from_owner(SimMap { contents, range: start..end, _alive: alive }))
-    }
-
-    fn release_maps(&self) -> bool {
-        !self.inner().is_mapped(self.inode)
-    }
-
-    fn map_index(&self, len: u64) -> io::Result<Box<dyn IndexMap>> {
-        let mut inner = self.writable()?;
-        if inner.file(self.inode)?.current.len() as u64 <= len {
-            inner.resize(self.inode, len)?;
-        }
-        let mut bytes = inner.file(self.inode)?.current.to_vec();
-        bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        Ok(Box::new(SimIndexMap { disk: self.disk.clone(), inode: self.inode, bytes }))
+    fn is_cached(&self, _: u64) -> bool {
+        true
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         None
-    }
-}
-
-/// The bytes of a file at the moment it was mapped. Nobody writes below the size of a file that is mapped, so
-/// the difference to a real map is not seen.
-struct SimMap {
-    contents: Arc<Vec<u8>>,
-    range: Range<usize>,
-    _alive: Arc<()>,
-}
-
-impl AsRef<[u8]> for SimMap {
-    fn as_ref(&self) -> &[u8] {
-        self.contents.get(self.range.clone()).unwrap_or_default()
-    }
-}
-
-#[derive(Debug)]
-struct SimIndexMap {
-    disk: SimDisk,
-    inode: Inode,
-    bytes: Vec<u8>,
-}
-
-impl IndexMap for SimIndexMap {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn write(&mut self, position: usize, bytes: &[u8]) -> io::Result<()> {
-        let place = self.bytes.get_mut(position..position.saturating_add(bytes.len()));
-        let place = place.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
-        // A store to memory cannot fail, so it counts as no call.
-        place.copy_from_slice(bytes);
-        let change = Change::Write { inode: self.inode, position: position as u64, bytes: bytes.into() };
-        self.disk.lock_inner().change(change);
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.disk.lock_inner().sync_data(self.inode)
     }
 }
 

@@ -35,15 +35,15 @@ use state::{File, Node, ROOT};
 pub enum CallKind {
     /// Opening and making files and directories.
     Open,
-    /// `pread` and `map`.
+    /// `pread`.
     Read,
-    /// `pwritev`, and writing through an index map.
+    /// `pwritev`.
     Write,
-    /// `truncate`, and the growth of a file for an index map.
+    /// `truncate`.
     Resize,
     /// `reserve`.
     Reserve,
-    /// `sync_data`, `sync_dir`, and syncing an index map.
+    /// `sync_data`, `sync_dir`.
     Sync,
     /// `rename`.
     Rename,
@@ -104,8 +104,7 @@ struct Inner {
     recording: Option<Vec<Change>>,
     capacity: Option<u64>,
     locks: Vec<PathBuf>,
-    /// Read maps handed out, by file: the strong count tells whether one is alive.
-    maps: BTreeMap<Inode, Arc<()>>,
+    open_files: usize,
 }
 
 /// A disk in memory. Clones are the same disk.
@@ -149,7 +148,6 @@ impl SimDisk {
         let mut inner = self.lock_inner();
         inner.state = inner.state.crashed(crash, None, seed);
         inner.locks.clear();
-        inner.maps.clear();
     }
 
     /// Keeps a list of all changes from now on.
@@ -187,6 +185,16 @@ impl SimDisk {
     /// Limits the bytes that all files together may take; `None` lifts the limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock_inner().capacity = bytes;
+    }
+
+    /// Bytes that files take, reserved space included.
+    pub fn used_bytes(&self) -> u64 {
+        self.lock_inner().state.used_bytes()
+    }
+
+    /// How many file handles are open.
+    pub fn open_files(&self) -> usize {
+        self.lock_inner().open_files
     }
 
     /// The time stamped on files that change, milliseconds since 1970.
@@ -334,11 +342,6 @@ impl Inner {
         failure.map_or(Ok(()), |failure| Err(failure.error()))
     }
 
-    /// Whether a read map of the file is alive.
-    fn is_mapped(&self, inode: Inode) -> bool {
-        self.maps.get(&inode).is_some_and(|token| Arc::strong_count(token) > 1)
-    }
-
     fn resize(&mut self, inode: Inode, len: u64) -> io::Result<()> {
         self.call(CallKind::Resize)?;
         self.check_room(inode, len)?;
@@ -378,6 +381,7 @@ impl Disk for SimDisk {
             }
             (Err(error), _) => return Err(error),
         };
+        inner.open_files += 1;
         Ok(Arc::new(SimFile { disk: self.clone(), inode, writable: mode != OpenMode::Read }))
     }
 

@@ -49,7 +49,7 @@ pub enum Change {
         /// New name.
         to_name: String,
     },
-    /// Bytes written by a call or through a map; grows the file if needed.
+    /// Bytes written; grows the file if needed.
     Write {
         /// The file.
         inode: Inode,

@@ -1,0 +1,80 @@
+//! Where a log's files are: its directory, and a file of one segment under the name that it has now.
+//!
+//! All segments of a log share one [`Home`]: with hundreds of thousands of segments, paths of their own would
+//! be most of their memory. A path is put together only to open a file, or for an error.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::error::LogError;
+use crate::files::FileName;
+
+/// A log's directory and the disk it is on.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+}
+
+impl Home {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Arc<Self> {
+        Arc::new(Self { disk, dir: dir.to_path_buf() })
+    }
+
+    pub(crate) fn file(&self, name: FileName) -> Place<'_> {
+        Place { home: self, name }
+    }
+
+    /// Makes the names in the directory durable.
+    pub(crate) fn sync(&self) -> Result<(), LogError> {
+        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
+    }
+}
+
+/// A file of a segment, there or not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    home: &'a Home,
+    name: FileName,
+}
+
+impl Place<'_> {
+    pub(crate) fn path(&self) -> PathBuf {
+        self.name.path(&self.home.dir)
+    }
+
+    /// Makes an I/O error; for `map_err`.
+    pub(crate) fn failed(self, action: &'static str) -> impl FnOnce(io::Error) -> LogError {
+        move |source| LogError::Io { action, path: self.path(), source }
+    }
+
+    pub(crate) fn open(&self, mode: OpenMode) -> Result<Arc<dyn DiskFile>, LogError> {
+        self.home.disk.open(&self.path(), mode).map_err(self.failed("open"))
+    }
+
+    /// Opens the file if there is one.
+    pub(crate) fn open_existing(&self, mode: OpenMode) -> Result<Option<Arc<dyn DiskFile>>, LogError> {
+        match self.home.disk.open(&self.path(), mode) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some).map_err(self.failed("open")),
+        }
+    }
+
+    /// Makes the contents durable, if there is such a file.
+    pub(crate) fn sync(&self) -> Result<(), LogError> {
+        match self.open_existing(OpenMode::ReadWrite)? {
+            Some(file) => file.sync_data().map_err(self.failed("sync")),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the file, if there is one.
+    pub(crate) fn remove(&self) -> Result<(), LogError> {
+        match self.home.disk.remove_file(&self.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(self.failed("remove")),
+        }
+    }
+}
