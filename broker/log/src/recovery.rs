@@ -514,6 +514,11 @@ impl Scan<'_, '_> {
         if mutant!("skip-zero-tail-stop", valid_bytes < segment.size(), false) {
             self.cut(segment, valid_bytes)?;
         }
+        if next_base.is_none() {
+            // What the killed writer took ahead; the next one takes its own.
+            let released = segment.file()?.release_reserve();
+            released.map_err(segment.place(FileKind::Log).failed("give back space of"))?;
+        }
         write_indexes(segment, builder, next_base.is_none())?;
         segment.transactions().rewrite(aborted)?;
         self.opening.report.indexes_rebuilt += 1;
@@ -623,6 +628,19 @@ mod tests {
         assert_eq!((test.log.log_end_offset(), test.batches_from(0).len()), (20, 20));
         assert_eq!(test.log.producers().encode_snapshot(), producers);
         assert_eq!(test.log.recovery_point(), 0, "it moves with a sync only");
+    }
+
+    #[test]
+    fn after_a_kill_nothing_stays_reserved() {
+        let test = test_log();
+        let sizes = |test: &TestLog| {
+            let size =
+                |path: &std::path::PathBuf| test.disk.contents(path).map_or(0, |bytes| bytes.len() as u64);
+            test.disk.files().iter().map(size).sum::<u64>()
+        };
+        assert!(test.disk.used_bytes() > sizes(&test) + 10_000);
+        let test = test.reopened(options());
+        assert_eq!(test.disk.used_bytes(), sizes(&test));
     }
 
     #[test]

@@ -272,3 +272,36 @@ fn a_checkpoint_that_could_not_be_written_is_written_later() {
     let dir = dirs.dirs().iter().find(|dir| dir.path() == here.dir).expect("there");
     assert_eq!(dir.checkpointed(Checkpoint::HighWatermark, &partition(0)), Some(9));
 }
+
+#[test]
+fn a_restart_with_idle_logs_costs_syncs_of_the_directories_only() {
+    let disk = SimDisk::new();
+    let names: Vec<_> = (0..40).map(partition).collect();
+    let stop = |dirs: &LogDirs, logs: Vec<Log>| {
+        let positions = logs.iter().zip(&names).map(|(log, name)| position(log, name)).collect();
+        logs.into_iter().for_each(|log| log.close().expect("closes"));
+        dirs.write_checkpoints(|| positions).expect("written");
+        dirs.mark_clean().expect("marked");
+    };
+    let dirs = open(&disk);
+    let make = |name| dirs.create_log(name, TOPIC_ID, config(), 0).expect("room");
+    let mut logs: Vec<Log> = names.iter().map(make).collect();
+    logs.iter_mut().for_each(append);
+    stop(&dirs, logs);
+    drop(dirs);
+    let mut restart = |epoch| {
+        let before = [CallKind::Sync, CallKind::Write, CallKind::Rename].map(|kind| disk.calls(kind));
+        let dirs = open(&disk);
+        let mut found = dirs.find_logs();
+        found.sort_by_key(|log| log.partition.partition);
+        let logs = found.iter().map(|log| dirs.open_log(log, config(), 0).expect("opens").log);
+        let mut logs: Vec<Log> = logs.collect();
+        logs.iter_mut().for_each(|log| log.assign_epoch(epoch).expect("noted"));
+        stop(&dirs, logs);
+        let after = [CallKind::Sync, CallKind::Write, CallKind::Rename].map(|kind| disk.calls(kind));
+        [0, 1, 2].map(|kind| after[kind] - before[kind])
+    };
+    restart(4);
+    let [syncs, writes, renames] = restart(5);
+    assert!(syncs <= 8 && writes <= 4 && renames <= 4, "{syncs} syncs, {writes} writes, {renames} renames");
+}

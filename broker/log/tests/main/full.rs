@@ -1,4 +1,5 @@
-//! A real disk that fills up: appends are refused, reads go on, and so do appends once there is room again.
+//! A real disk that fills up: appends are refused, reads go on, a killed log opens, and appends go on once there
+//! is room again.
 //!
 //! The disk is a tmpfs of 16 MiB in a mount namespace of its own, so it takes root (or CAP_SYS_ADMIN) and
 //! `unshare` and `mount` (util-linux). The work is done by a child, this test binary again, because a wrong
@@ -66,7 +67,7 @@ fn open(directory: &Path, round: u64, recovery_point: i64) -> Log {
         now_ms: NOW_MS,
     };
     let opened = Log::open(disk, &directory.join("topic-0"), "topic-0", Arc::new(config), options);
-    opened.expect("open on a disk with room").0
+    opened.expect("opens, whether there is room or not").0
 }
 
 /// Appends until the disk is full.
@@ -109,6 +110,12 @@ fn child_that_fills_the_disk() {
         let again = fill(&mut log, &mut model, &mut rng);
         assert!(matches!(&again, AppendError::Log(error) if error.is_disk_full()), "refused with {again}");
     }
+    compare(&log, &model);
+    drop(log);
+    let mut log = open(&directory, round, 0);
+    compare(&log, &model);
+    // Until the disk is as full as before: the kill has given back what was reserved.
+    fill(&mut log, &mut model, &mut rng);
     compare(&log, &model);
     std::fs::remove_file(&ballast).expect("the ballast goes");
     let end = model.end;
