@@ -1,5 +1,5 @@
-//! What both sparse indexes are kept in: entries of one size, in a file and, while the segment is written, the
-//! newest of them in memory.
+//! What both sparse indexes are kept in: entries of one size, in a file and, while the segment is written,
+//! the newest of them in memory.
 //!
 //! Appending goes to memory; a page of entries at a time goes to the file, and the rest when the segment is
 //! sealed. So a live index file lacks its newest entries, which is fine: after a crash the indexes of the
@@ -100,8 +100,8 @@ impl<const N: usize> IndexFile<N> {
     }
 
     /// Opens for reading unless something is open. A missing file reads as empty if it `may_be_missing`.
-    /// `sound` judges the first and the last entry (zero tail already cut off) and their number; if it refuses,
-    /// or the size is odd, the result is `false` and nothing is kept.
+    /// `sound` judges the first and the last entry (zero tail already cut off) and their number; if it
+    /// refuses, or the size is odd, the result is `false` and nothing is kept.
     pub(crate) fn load(
         &mut self,
         place: Place<'_>,
@@ -177,8 +177,8 @@ impl<const N: usize> IndexFile<N> {
         partition_point(entries.in_file, belongs)
     }
 
-    /// Appends an entry; [`load`](Self::load) comes first. If a page is full and cannot be written, that is an
-    /// error, but the entry is there: it is tried again with the next page.
+    /// Appends an entry; [`load`](Self::load) comes first. If a page is full and cannot be written, that is
+    /// an error, but the entry is there: it is tried again with the next page.
     pub(crate) fn append(&mut self, place: Place<'_>, entry: &[u8; N]) -> Result<(), LogError> {
         let entries = self.loaded.get_or_insert_with(|| Entries::in_memory(Vec::new(), false));
         entries.in_memory.push(*entry);

@@ -12,10 +12,12 @@
 //! | `flush.rs` `retention.rs` `truncate.rs` `close.rs` | durability, deleting, cutting, an orderly end |
 //! | `recovery.rs` `leftovers.rs` `replay.rs` | opening after an orderly or any other stop |
 //! | `segment.rs` `segment_writer.rs` `scan.rs` | one segment: look-ups, appending, walking over batches |
-//! | `index.rs` `time_index.rs` `sparse_index.rs` `index_file.rs` `index_builder.rs` `txn_index.rs` | the indexes |
+//! | `sparse_index.rs` `index_file.rs` `index.rs` `time_index.rs` | the sparse indexes |
+//! | `index_builder.rs` `txn_index.rs` | making them anew; aborted transactions |
 //! | `producer/` `snapshots.rs` `epoch.rs` | producers and their snapshot files, leader epochs |
 //! | `compaction.rs` `cleaner/` | replacing segments; what compaction keeps |
-//! | `files.rs` `place.rs` `partition_name.rs` `checkpoint.rs` | names of files and directories; small files replaced whole |
+//! | `files.rs` `place.rs` `partition_name.rs` | names of files and directories |
+//! | `checkpoint.rs` | small files replaced whole |
 //! | `dirs/` `health.rs` `deletion.rs` | log directories, when they are offline, removing files later |
 //! | `disk/` | the door to the disk |
 //!

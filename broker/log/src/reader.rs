@@ -72,8 +72,8 @@ impl FileSlice {
         }
     }
 
-    /// Whether the page cache seems to hold all of it, so that `sendfile` will not wait for the disk: one page
-    /// of each stretch that is read ahead at once is asked for.
+    /// Whether the page cache seems to hold all of it, so that `sendfile` will not wait for the disk: one
+    /// page of each stretch that is read ahead at once is asked for.
     pub fn is_cached(&self) -> bool {
         self.stretches().all(|position| self.file.is_cached(position))
     }
@@ -285,7 +285,7 @@ mod tests {
     #[track_caller]
     fn check(test: &TestLog, start: i64, limits: ReadLimits, expected: &[(i64, i64)], next_offset: i64) {
         let read = test.log.reader().read(start, limits).expect("in range");
-        let bytes = read.slice.as_ref().map(|slice| slice.bytes().expect("maps")).unwrap_or_default();
+        let bytes = read.slice.as_ref().map(|slice| slice.bytes().expect("reads")).unwrap_or_default();
         assert_eq!((offsets(&bytes), read.next_offset), (expected.to_vec(), next_offset));
         if let Some(slice) = &read.slice {
             let mut copy = vec![0; slice.len() as usize + 5];
@@ -418,10 +418,10 @@ mod tests {
         test.log.release_idle().expect("closes");
         test.log.advance_log_start(6).expect("moves");
         let deletion = test.log.apply_retention(NOW_MS).expect("deletes");
-        assert_eq!(offsets(&slice.bytes().expect("maps")), [(0, 2), (3, 3), (4, 5)]);
+        assert_eq!(offsets(&slice.bytes().expect("reads")), [(0, 2), (3, 3), (4, 5)]);
         let late = read_from(&old_view, 3, ALL).expect("the file is there under its new name");
         assert_eq!(late.next_offset, 6);
         deletion.run(&test.disk).expect("removes");
-        assert_eq!(offsets(&slice.bytes().expect("maps")), [(0, 2), (3, 3), (4, 5)]);
+        assert_eq!(offsets(&slice.bytes().expect("reads")), [(0, 2), (3, 3), (4, 5)]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `HeaderScan` reads headers only, for look-ups: a few kilobytes at a time, so that neighbouring small
 //! batches cost one read. `BatchScan` reads whole batches, for recovery and for building state. Both use
-//! positioned reads, never maps: an unreadable disk is an error here, not a signal.
+//! positioned reads: an unreadable disk is an error here, not a signal.
 
 use std::sync::Arc;
 

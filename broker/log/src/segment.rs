@@ -190,7 +190,7 @@ impl Segment {
         let (size, may_be_missing) = (self.size(), self.size() <= SMALL_BYTES);
         if !self.offset_index().load(size, may_be_missing)? || !self.time_index().load(may_be_missing)? {
             let path = self.path(FileKind::OffsetIndex);
-            tracing::warn!(path = %path.display(), "unusable index, made anew in memory");
+            tracing::debug!(path = %path.display(), "missing or unusable index, made anew in memory");
             self.rebuild_indexes_in_memory()?;
         }
         Ok(())

@@ -264,8 +264,8 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Makes the file end at the write position. If somebody may be sending from it, a shortened copy takes its
-    /// name, and the old contents stay as they are.
+    /// Makes the file end at the write position. If somebody may be sending from it, a shortened copy takes
+    /// its name, and the old contents stay as they are.
     fn cut(&mut self) -> Result<(), LogError> {
         self.open()?;
         if !self.segment.cut_unshared(self.size, 1)? {
@@ -336,8 +336,8 @@ impl SegmentWriter {
         self.open.is_some()
     }
 
-    /// Closes what nobody is using. A writer that has not appended since the last call is sealed for that: the
-    /// next append opens it again.
+    /// Closes what nobody is using. A writer that has not appended since the last call is sealed for that;
+    /// the next append opens it again.
     pub(crate) fn release_idle(&mut self) -> Result<(), LogError> {
         let is_idle = self.size == self.size_at_release;
         self.size_at_release = self.size;

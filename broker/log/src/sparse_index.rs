@@ -1,7 +1,7 @@
 //! A sparse index of one segment: what the offset index and the time index have in common.
 //!
-//! [`SparseIndex`] belongs to the segment and is shared by readers and the writer through its lock, held for a
-//! look-up or an append. [`IndexAt`] is the index together with the name that its file has now; it has the
+//! [`SparseIndex`] belongs to the segment and is shared by readers and the writer through its lock, held for
+//! a look-up or an append. [`IndexAt`] is the index together with the name that its file has now; it has the
 //! operations. What an entry is, [`Entry`] says; the look-ups of each index are in `index.rs` and
 //! `time_index.rs`.
 

@@ -111,7 +111,7 @@ impl TestLog {
             let limits = ReadLimits { max_bytes: 1 << 20, upper_offset: i64::MAX, at_least_one_batch: true };
             let read = reader.read(offset, limits).expect("reads");
             let Some(slice) = read.slice else { break };
-            found.extend(offsets(&slice.bytes().expect("maps")));
+            found.extend(offsets(&slice.bytes().expect("reads")));
             offset = read.next_offset;
         }
         found

@@ -1,7 +1,7 @@
 //! Kafka record batches, message format 2 (KIP-98): what producers send, what segments hold, what consumers
 //! fetch.
 //!
-//! A batch is looked at where it lies (a socket buffer, a mapped segment) and never copied to be understood.
+//! A batch is looked at where it lies (a socket buffer, a piece of a segment) and never copied to be understood.
 //! The header answers almost every question a broker has; records are decoded only when something really asks
 //! for them. Nothing here does I/O, knows the time or keeps state between calls.
 //!

@@ -3,7 +3,7 @@
 //! ```text
 //! flush.rs        flush.ms, and segments that were rolled
 //! checkpoints.rs  recovery points, log starts, high watermarks
-//! retention.rs    old segments, idle producers, files and maps nobody uses
+//! retention.rs    old segments, idle producers, files nobody uses
 //! cleaner.rs      compaction
 //! ```
 //! Each is one task that works on one partition at a time, on the blocking pool, so that together they never

@@ -1,4 +1,4 @@
-//! What has become old: segments past retention, idle producers, open files and maps that nobody uses.
+//! What has become old: segments past retention, idle producers, open files that nobody uses.
 //!
 //! Retention every `log.retention.check.interval.ms`; files are closed after a minute or two without use.
 //! Partition by partition, some at a time on a blocking thread.

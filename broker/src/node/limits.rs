@@ -1,7 +1,7 @@
 //! The limit of open files.
 //!
-//! Each connection and each partition in use takes a descriptor or more. The usual soft limit of 1,024 is soft for
-//! the sake of `select`; a JVM raises it to the hard one at its start, and so do we.
+//! Each connection and each partition in use takes a descriptor or more. The usual soft limit of 1,024 is
+//! there for programs that use `select`; a JVM raises it to the hard one at its start, and so do we.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};

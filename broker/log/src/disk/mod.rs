@@ -1,8 +1,8 @@
 //! The door to the disk: every file operation of the log goes through [`Disk`] and [`DiskFile`].
 //!
 //! Why a trait: the crash tests replace the disk by one that stops at each call, tears writes and forgets
-//! what was not synced ([`mem`]). [`real`] is the operating system's file system. Nothing is mapped into memory:
-//! a disk that cannot be read is an error, never a signal.
+//! what was not synced ([`mem`]). [`real`] is the operating system's file system. Nothing is mapped into
+//! memory: a disk that cannot be read is an error, never a signal.
 //!
 //! What callers may rely on:
 //! * A file's size is its write position: [`DiskFile::reserve`] takes space without changing the size.
@@ -75,7 +75,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Renames a file or directory, replacing a file that has the new name. Durable after
     /// [`sync_dir`](Self::sync_dir) of the directory above.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file. Open handles and maps of it stay usable.
+    /// Removes a file. Open handles of it stay usable.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty directory.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;

@@ -1,5 +1,5 @@
-//! A real disk that fills up: appends are refused, reads go on, a killed log opens, and appends go on once there
-//! is room again.
+//! A real disk that fills up: appends are refused, reads go on, a killed log opens, and appends go on once
+//! there is room again.
 //!
 //! The disk is a tmpfs of 16 MiB in a mount namespace of its own, so it takes root (or CAP_SYS_ADMIN) and
 //! `unshare` and `mount` (util-linux). The work is done by a child, this test binary again, because a wrong
