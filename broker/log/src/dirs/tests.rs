@@ -289,7 +289,7 @@ fn a_restart_with_idle_logs_costs_syncs_of_the_directories_only() {
     logs.iter_mut().for_each(append);
     stop(&dirs, logs);
     drop(dirs);
-    let mut restart = |epoch| {
+    let restart = |epoch| {
         let before = [CallKind::Sync, CallKind::Write, CallKind::Rename].map(|kind| disk.calls(kind));
         let dirs = open(&disk);
         let mut found = dirs.find_logs();
