@@ -550,7 +550,7 @@ impl Process {
             }
             positions.push(replica.position());
         }
-        match self.dirs.write_checkpoints(&positions) {
+        match self.dirs.write_checkpoints(|| positions) {
             Err(error) if error.is_disk_full() => Ok(()),
             other => Ok(other?),
         }
@@ -566,7 +566,7 @@ impl Process {
             position.recovery_point = end;
             positions.push(position);
         }
-        self.dirs.write_checkpoints(&positions)?;
+        self.dirs.write_checkpoints(|| positions)?;
         self.dirs.mark_clean()?;
         Ok(())
     }
