@@ -95,6 +95,40 @@ fn send_all(address: &str, load: &Load<'_>, request: &[u8], requests: u64) -> Re
     Ok(())
 }
 
+/// One request of one record at a time, due `rate` times a second; how long after it was due each was answered, in
+/// milliseconds and in order of size. A broker that stalls makes the requests behind it late too, and that counts.
+pub(crate) fn paced(broker: &Broker, topic: &str, rate: u32, requests: u32) -> Result<Vec<f64>> {
+    let load = Load {
+        topic,
+        first_partition: 0,
+        partitions: 1,
+        connections: 1,
+        in_flight: 1,
+        requests: 1,
+        records: 1,
+        record_bytes: 100,
+        acks: -1,
+    };
+    produce(broker, &load)?;
+    let request = request(&load, 0, &batch(1, load.record_bytes));
+    let mut stream = TcpStream::connect(broker.bootstrap())?;
+    stream.set_nodelay(true)?;
+    let (begin, mut answer) = (Instant::now(), Vec::new());
+    let mut latencies = Vec::new();
+    for number in 0..requests {
+        let due = begin + Duration::from_secs(1) * number / rate;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        stream.write_all(&request)?;
+        let mut size = [0; 4];
+        stream.read_exact(&mut size)?;
+        answer.resize(u32::from_be_bytes(size) as usize, 0);
+        stream.read_exact(&mut answer)?;
+        latencies.push(due.elapsed().as_secs_f64() * 1e3);
+    }
+    latencies.sort_by(f64::total_cmp);
+    Ok(latencies)
+}
+
 /// Fetches a partition once from offset 0 on until `bytes` have come, `max_bytes` an answer, and throws it away.
 pub(crate) fn fetch(broker: &Broker, topic: &str, bytes: u64, max_bytes: i32) -> Result<Achieved> {
     let mut stream = TcpStream::connect(broker.bootstrap())?;

@@ -83,6 +83,9 @@ enum What {
         /// Then fetches everything this many times.
         #[arg(long, default_value_t = 0)]
         fetches: u32,
+        /// Settings of the broker, as `key=value`.
+        #[arg(long)]
+        set: Vec<String>,
         /// A command run beside the load, `{}` in it being the broker's process id (`perf record -p {}`); it
         /// gets SIGINT afterwards.
         #[arg(long)]
@@ -109,7 +112,17 @@ fn main() -> Result<()> {
             let products = if alone { &[Product::Rkafka][..] } else { &Product::BOTH };
             many::run(partitions, rounds, products, &save)
         }
-        What::Load { product, connections, requests, records, record_bytes, in_flight, fetches, beside } => {
+        What::Load {
+            product,
+            connections,
+            requests,
+            records,
+            record_bytes,
+            in_flight,
+            fetches,
+            set,
+            beside,
+        } => {
             let product = if product == "apache" { Product::Apache } else { Product::Rkafka };
             let load = load::Load {
                 topic: "load",
@@ -122,7 +135,10 @@ fn main() -> Result<()> {
                 record_bytes,
                 acks: 1,
             };
-            profile(product, &load, fetches, beside.as_deref())
+            let set: Vec<(&str, &str)> = set.iter().filter_map(|setting| setting.split_once('=')).collect();
+            let mut broker = Broker::prepare(product, &set)?;
+            let _ = broker.start()?;
+            profile(&broker, &load, fetches, beside.as_deref())
         }
         What::Bare { what, file, frame_bytes } => match what.as_str() {
             "sink" => bare::sink(&file, frame_bytes.unwrap_or(16_384)),
@@ -132,8 +148,7 @@ fn main() -> Result<()> {
 }
 
 /// One load with nothing but its cost told, and a profiler beside it if wanted.
-fn profile(product: Product, load: &load::Load<'_>, fetches: u32, beside: Option<&str>) -> Result<()> {
-    let broker = Broker::started(product)?;
+fn profile(broker: &Broker, load: &load::Load<'_>, fetches: u32, beside: Option<&str>) -> Result<()> {
     broker.create_topic(load.topic, load.partitions)?;
     let pid = broker.pid()?;
     let profiler = beside.map(|command| {
@@ -142,10 +157,10 @@ fn profile(product: Product, load: &load::Load<'_>, fetches: u32, beside: Option
     });
     let profiler = profiler.transpose()?;
     let before = measure::cpu(pid)?;
-    let achieved = load::produce(&broker, load)?;
+    let achieved = load::produce(broker, load)?;
     let produced = measure::cpu(pid)?;
     for _ in 0..fetches {
-        load::fetch(&broker, load.topic, achieved.bytes, 1 << 20)?;
+        load::fetch(broker, load.topic, achieved.bytes, 1 << 20)?;
     }
     let fetched = measure::cpu(pid)?;
     if let Some(mut profiler) = profiler {

@@ -1,4 +1,4 @@
-//! Many partitions: creating them, what they cost idle, a clean restart, a restart after kill -9 while written.
+//! Many partitions, in topics of 5,000 at most (Kafka refuses more than 10,000 in one request): creating them, what they cost idle, a clean restart, a restart after kill -9 while written.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,10 +10,20 @@ use crate::load::{self, Load};
 use crate::measure::{cpu, maps, memory};
 use crate::report::Report;
 
+/// Partitions of one topic.
+const TOPIC_PARTITIONS: u32 = 5000;
+/// Partitions written at one time, each on a connection of its own.
+const CONNECTIONS: u32 = 16;
 /// How long an idle broker is watched.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Measures `partitions` partitions in one topic, `rounds` times; saved as `many-<partitions>` in `folder`.
+/// The topics that `partitions` partitions are spread over, and how many each has.
+fn topics(partitions: u32) -> impl Iterator<Item = (String, u32)> {
+    let firsts = (0..partitions).step_by(TOPIC_PARTITIONS as usize);
+    firsts.map(move |first| (format!("many-{first}"), TOPIC_PARTITIONS.min(partitions - first)))
+}
+
+/// Measures `partitions` partitions, `rounds` times; saved as `many-<partitions>` in `folder`.
 pub(crate) fn run(partitions: u32, rounds: usize, products: &[Product], folder: &Path) -> Result<()> {
     let mut report = Report::new(rounds, 0);
     for _ in 0..rounds {
@@ -32,7 +42,9 @@ fn round(product: Product, partitions: u32, report: &mut Report) -> Result<()> {
     let mut broker = Broker::started(product)?;
     let empty = memory(broker.pid()?)?;
     let begin = Instant::now();
-    broker.create_topic("many", partitions)?;
+    for (topic, count) in topics(partitions) {
+        broker.create_topic(&topic, count)?;
+    }
     note("create, until all are led", "ms", ms(begin.elapsed()));
     settle(&broker)?;
     let before = cpu(broker.pid()?)?;
@@ -66,7 +78,9 @@ fn restart(
 ) -> Result<()> {
     let begin = Instant::now();
     let first = broker.start()?;
-    broker.wait_until_led("many", partitions)?;
+    for (topic, count) in topics(partitions) {
+        broker.wait_until_led(&topic, count)?;
+    }
     note(&format!("{name}, to the first answer"), "ms", first.as_secs_f64() * 1e3);
     note(&format!("{name}, until all are led"), "ms", begin.elapsed().as_secs_f64() * 1e3);
     note(&format!("{name}, until all are led"), "CPU-s", cpu(broker.pid()?)?.as_secs_f64());
@@ -75,20 +89,22 @@ fn restart(
 
 /// Three batches of ten records into every partition.
 fn write_to_all(broker: &Broker, partitions: u32) -> Result<()> {
-    let connections = partitions.min(16);
-    for first in (0..partitions).step_by(connections as usize) {
-        let load = Load {
-            topic: "many",
-            first_partition: first,
-            partitions: connections.min(partitions - first),
-            connections: connections.min(partitions - first),
-            in_flight: 3,
-            requests: 3 * u64::from(connections.min(partitions - first)),
-            records: 10,
-            record_bytes: 100,
-            acks: 1,
-        };
-        load::produce(broker, &load)?;
+    for (topic, count) in topics(partitions) {
+        for first_partition in (0..count).step_by(CONNECTIONS as usize) {
+            let connections = CONNECTIONS.min(count - first_partition);
+            let load = Load {
+                topic: &topic,
+                first_partition,
+                partitions: connections,
+                connections,
+                in_flight: 3,
+                requests: 3 * u64::from(connections),
+                records: 10,
+                record_bytes: 100,
+                acks: 1,
+            };
+            load::produce(broker, &load)?;
+        }
     }
     Ok(())
 }

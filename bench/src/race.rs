@@ -14,6 +14,12 @@ use crate::load::{self, Load};
 use crate::measure::{MemoryPeak, cpu, memory, written};
 use crate::report::Report;
 
+/// Requests before anything is measured, of one record and of 16 KiB each: thousands of calls are what the second
+/// compiler of a JVM waits for.
+const WARM_REQUESTS: u64 = 20_000;
+/// Fetches of the same data, each beside a bare loop over it.
+const FETCHES: u32 = 5;
+
 /// How much is run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -114,10 +120,14 @@ impl Round<'_> {
 
     /// Gives a just-in-time compiler the chance it has in a broker that has been up for a while.
     fn warm_up(&self, broker: &Broker) -> Result<()> {
-        broker.create_topic("warm", 1)?;
-        let all = load("warm", 16_384, 1024, 4000);
-        load::produce(broker, &all)?;
-        load::fetch(broker, "warm", 30_000_000, 1 << 20)?;
+        broker.create_topic("warm", 12)?;
+        let small = Load { connections: 12, partitions: 12, ..load("warm", 1024, 1024, WARM_REQUESTS) };
+        load::produce(broker, &small)?;
+        let bytes = load::produce(broker, &load("warm", 16_384, 1024, WARM_REQUESTS))?.bytes;
+        for _ in 0..3 {
+            load::fetch(broker, "warm", bytes, 1 << 20)?;
+            load::fetch(broker, "warm", bytes / 8, 1 << 16)?;
+        }
         Ok(())
     }
 
@@ -215,17 +225,17 @@ impl Round<'_> {
         broker.create_topic("source", 1)?;
         let achieved = load::produce(broker, &load("source", 16_384, 1024, 20_000))?;
         let bytes = achieved.bytes;
-        for _ in 0..3 {
-            load::fetch(broker, "source", bytes, 1 << 20)?;
-        }
-        let before = cpu(broker.pid()?)?;
-        for _ in 0..5 {
-            load::fetch(broker, "source", bytes, 1 << 20)?;
-        }
-        let spent = (cpu(broker.pid()?)? - before).as_secs_f64() / 5.0;
-        self.note(name, "broker CPU-s/GB", spent / achieved.gigabytes());
         let segment = broker.data().join("source-0/00000000000000000000.log");
-        self.note("bare sendfile loop, 1 MiB pieces", "CPU-s/GB", bare::source_cost(&segment, 1 << 20)?);
+        let (mut spent, mut bare) = (0.0, 0.0);
+        for _ in 0..FETCHES {
+            let before = cpu(broker.pid()?)?;
+            load::fetch(broker, "source", bytes, 1 << 20)?;
+            spent += (cpu(broker.pid()?)? - before).as_secs_f64();
+            bare += bare::source_cost(&segment, 1 << 20)?;
+        }
+        let (spent, bare) = (spent / achieved.gigabytes() / f64::from(FETCHES), bare / f64::from(FETCHES));
+        self.note(name, "broker CPU-s/GB", spent);
+        self.note(name, "… by a bare sendfile loop's beside it", spent / bare);
         let into = broker.data().join("bare");
         for frame_bytes in [16_384, 262_144] {
             let name = format!("bare read, CRC, write loop, {} KiB frames", frame_bytes / 1024);
@@ -236,6 +246,19 @@ impl Round<'_> {
     }
 
     fn latency(&mut self, broker: &Broker) -> Result<()> {
+        let name = "native produce, one 100 B record, 500 a second, acks=all";
+        if self.plan.wants(name) {
+            eprintln!("  {name}");
+            broker.create_topic("paced", 1)?;
+            let sorted = load::paced(broker, "paced", 500, 5000)?;
+            for (unit, per_mille) in [("p50 ms", 500), ("p99 ms", 990), ("p99.9 ms", 999)] {
+                self.note(
+                    name,
+                    unit,
+                    sorted.get(sorted.len() * per_mille / 1000).copied().unwrap_or(f64::NAN),
+                );
+            }
+        }
         let name = "end to end, one 100 B record at a time, acks=all";
         if self.plan.wants(name) {
             eprintln!("  {name}");

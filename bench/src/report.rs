@@ -85,12 +85,12 @@ impl Report {
 pub(crate) fn summary(figures: &[f64]) -> String {
     let mut sorted: Vec<f64> = figures.iter().copied().filter(|figure| figure.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
-    match (sorted.first(), sorted.get(sorted.len() / 2), sorted.last()) {
-        (Some(min), Some(median), Some(max)) if sorted.len() > 1 => {
-            format!("{} ({}–{})", short(*median), short(*min), short(*max))
-        }
-        (_, Some(only), _) => short(*only),
-        _ => "–".to_owned(),
+    let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else { return "–".to_owned() };
+    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    if sorted.len() == 1 {
+        short(*min)
+    } else {
+        format!("{} ({}–{})", short(median), short(*min), short(*max))
     }
 }
 
