@@ -4,6 +4,7 @@ mod broker_api_versions;
 mod cluster;
 mod completions;
 mod configs;
+mod console_producer;
 mod consumer_groups;
 mod delete_records;
 mod dump_log;
@@ -11,10 +12,12 @@ mod get_offsets;
 mod groups;
 mod leader_election;
 mod log_dirs;
+mod producer_perf_test;
 mod server;
 mod server_stop;
 mod storage;
 mod topics;
+mod verifiable_producer;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -170,6 +173,27 @@ const COMMANDS: &[Entry] = &[
         about: "Print completions for bash, zsh or fish",
         definition: completions::definition,
         run: completions::run,
+    },
+    Entry {
+        name: "console-producer",
+        stock_name: "console-producer",
+        about: "Send lines of standard input to a topic",
+        definition: console_producer::definition,
+        run: console_producer::run,
+    },
+    Entry {
+        name: "producer-perf-test",
+        stock_name: "producer-perf-test",
+        about: "Measure how fast records are stored",
+        definition: producer_perf_test::definition,
+        run: producer_perf_test::run,
+    },
+    Entry {
+        name: "verifiable-producer",
+        stock_name: "verifiable-producer",
+        about: "Send numbers and report each as JSON",
+        definition: verifiable_producer::definition,
+        run: verifiable_producer::run,
     },
 ];
 

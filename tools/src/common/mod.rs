@@ -6,4 +6,5 @@ pub(crate) mod coordinator_records;
 pub(crate) mod failure;
 pub(crate) mod output;
 pub(crate) mod partition_file;
+pub(crate) mod produce;
 pub(crate) mod topic_pattern;

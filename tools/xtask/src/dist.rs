@@ -12,6 +12,7 @@ const STOCK_COMMANDS: &[&str] = &[
     "broker-api-versions",
     "cluster",
     "configs",
+    "console-producer",
     "consumer-groups",
     "delete-records",
     "dump-log",
@@ -19,10 +20,12 @@ const STOCK_COMMANDS: &[&str] = &[
     "groups",
     "leader-election",
     "log-dirs",
+    "producer-perf-test",
     "server-start",
     "server-stop",
     "storage",
     "topics",
+    "verifiable-producer",
 ];
 
 /// Shells that the archive has completions for, and the file each looks for.
