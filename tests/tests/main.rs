@@ -13,5 +13,6 @@ mod fuzz_seeds;
 mod group_tools;
 mod hostile;
 mod orders;
+mod producer_tools;
 mod sharing;
 mod tutorial;

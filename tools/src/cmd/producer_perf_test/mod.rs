@@ -56,14 +56,16 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
 struct Measured {
     all: Stats,
     steady: Option<Stats>,
+    /// The first record after the warm-up.
+    steady_from: u64,
 }
 
 /// Sends all records, then waits for them; prints progress and the summary.
 async fn measure(producer: &Producer, options: &Options, payloads: &mut Payloads) -> Result<(), Failure> {
     let count = options.num_records;
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
-    let measured =
-        Measured { all: Stats::new(count, options.interval(), options.warmup_records == 0), steady: None };
+    let all = Stats::new(count, options.interval(), options.warmup_records == 0);
+    let measured = Measured { all, steady: None, steady_from: options.warmup_records };
     let measured = Arc::new(Mutex::new(measured));
     let mut waiting =
         Acknowledgements { measured: measured.clone(), partitions: HashMap::new(), tasks: Vec::new() };
@@ -148,10 +150,10 @@ async fn record_all(mut queue: mpsc::Receiver<Sent>, measured: Arc<Mutex<Measure
             Ok(_) => {
                 let latency = start.elapsed();
                 let mut measured = lock(&measured);
-                let lines = [
-                    measured.all.record(number, latency, bytes),
-                    measured.steady.as_mut().and_then(|steady| steady.record(number, latency, bytes)),
-                ];
+                let is_steady = number >= measured.steady_from;
+                let steady = measured.steady.as_mut().filter(|_| is_steady);
+                let steady_line = steady.and_then(|steady| steady.record(number, latency, bytes));
+                let lines = [measured.all.record(number, latency, bytes), steady_line];
                 drop(measured);
                 for line in lines.into_iter().flatten() {
                     let _ = output::write(&line);
