@@ -162,7 +162,8 @@ fn scrambled(value: &[u8]) -> Vec<u8> {
     value.iter().map(next).collect()
 }
 
-/// The broker is killed and started again while records are being sent: every one is stored, once and in order.
+/// The broker is killed and started again while records are being sent: every one is stored, once and in
+/// order.
 fn check_killed(node: &mut Node) {
     block_on(async {
         create_topic(node, NewTopic::new("orders").with_partitions(3)).await;
@@ -241,7 +242,8 @@ fn unreachable_brokers_are_named_within_seconds() {
     assert!(start.elapsed() < Duration::from_secs(30));
 }
 
-/// A broker that stands still fills the buffer: senders wait, then are told; once it goes on, everything arrives.
+/// A broker that stands still fills the buffer: senders wait, then are told; once it goes on, everything
+/// arrives.
 #[test]
 fn back_pressure() {
     let mut node = Node::start(&[]);

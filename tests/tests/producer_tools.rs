@@ -1,4 +1,5 @@
-//! The commands that produce, and the stock ones with the same arguments: what they print, and what is stored.
+//! The commands that produce, and the stock ones with the same arguments: what they print, and what is
+//! stored.
 
 use std::process::Command;
 use std::time::Duration;
@@ -21,8 +22,8 @@ fn kcat(node: &Node, topic: &str, format: &str) -> String {
     foreign::kcat(&args, "").success().stdout
 }
 
-/// One command line of the console producer, run by the stock tool and by ours: the same is stored and printed, with
-/// the same exit code. Of errors the first line counts: stock tools print a stack after it.
+/// One command line of the console producer, run by the stock tool and by ours: the same is stored and
+/// printed, with the same exit code. Of errors the first line counts: stock tools print a stack after it.
 fn check_console(node: &Node, stock: Stock, name: &str, args: &[&str], input: &str) {
     let bootstrap = node.bootstrap();
     let (theirs, ours) = (format!("{name}-theirs"), format!("{name}-ours"));

@@ -61,8 +61,8 @@ pub struct ProducerConfig {
     pub client: ClientConfig,
     /// `acks`: all.
     pub acks: Acks,
-    /// `enable.idempotence`: no duplicates and no reordering by retries. Unless it is set, it is on where `acks`
-    /// and `retries` allow it.
+    /// `enable.idempotence`: no duplicates and no reordering by retries. Unless it is set, it is on where
+    /// `acks` and `retries` allow it.
     pub idempotence: Option<bool>,
     /// `batch.size`: most bytes of a batch of several records, compressed; 16384.
     pub batch_size: usize,
@@ -76,8 +76,8 @@ pub struct ProducerConfig {
     pub max_request_size: usize,
     /// `max.in.flight.requests.per.connection`: 5. Above 1 without idempotence, retries may reorder.
     pub max_in_flight: usize,
-    /// `delivery.timeout.ms`: from `send` to the acknowledgement or an error; 120 s. If it is not set, it is never less
-    /// than `linger.ms` and `request.timeout.ms` together.
+    /// `delivery.timeout.ms`: from `send` to the acknowledgement or an error; 120 s. If it is not set, it is
+    /// never less than `linger.ms` and `request.timeout.ms` together.
     pub delivery_timeout: Option<Duration>,
     /// `compression.type` and `compression.<codec>.level`: none.
     pub compression: Compression,
@@ -87,8 +87,8 @@ pub struct ProducerConfig {
     pub ignore_keys: bool,
     /// `partitioner.adaptive.partitioning.enable`: true; partitions with short queues get more.
     pub adaptive_partitioning: bool,
-    /// `partitioner.availability.timeout.ms`: a broker that takes nothing for so long gets no keyless records; 0:
-    /// it does.
+    /// `partitioner.availability.timeout.ms`: a broker that takes nothing for so long gets no keyless
+    /// records; 0: it does.
     pub availability_timeout: Duration,
     /// `metadata.max.idle.ms`: a topic without records for so long is not asked about any more; 5 min.
     pub metadata_max_idle: Duration,
@@ -165,8 +165,8 @@ impl ProducerConfig {
         }
     }
 
-    /// Reads a property file; `bootstrap_servers` of the command line wins over the file's. The second result is
-    /// what there is to say about names that nobody knows.
+    /// Reads a property file; `bootstrap_servers` of the command line wins over the file's. The second result
+    /// is what there is to say about names that nobody knows.
     ///
     /// # Errors
     /// The first value that is not of its type or not supported, or values that contradict each other.

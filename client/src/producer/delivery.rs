@@ -1,4 +1,5 @@
-//! The acknowledgement of a record, to wait for: one shared state a batch, so that a record costs no allocation.
+//! The acknowledgement of a record, to wait for: one shared state a batch, so that a record costs no
+//! allocation.
 
 use std::future::Future;
 use std::pin::Pin;

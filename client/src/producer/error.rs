@@ -6,7 +6,8 @@ use rkafka_wire::ErrorCode;
 
 use crate::error::{ApiError, ClientError, ConfigProblem};
 
-/// Why a record cannot be sent or is not known to be stored. The texts are those of the Java client where it has one.
+/// Why a record cannot be sent or is not known to be stored. The texts are those of the Java client where it
+/// has one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {

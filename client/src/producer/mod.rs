@@ -51,11 +51,12 @@ use self::core::{Appended, Core, Settings};
 use crate::cluster::Cluster;
 use crate::error::ClientError;
 
-/// An async producer; clones share its batches and connections. All methods can be called from any number of tasks.
+/// An async producer; clones share its batches and connections. All methods can be called from any number of
+/// tasks.
 ///
-/// Records of one partition are stored in the order in which `send` was called, by default also when requests have
-/// to be repeated. Dropping the last clone closes the producer: what was sent is still delivered as long as the
-/// runtime runs; [`Producer::close`] waits for it.
+/// Records of one partition are stored in the order in which `send` was called, by default also when requests
+/// have to be repeated. Dropping the last clone closes the producer: what was sent is still delivered as long
+/// as the runtime runs; [`Producer::close`] waits for it.
 #[derive(Debug, Clone)]
 pub struct Producer {
     shared: Arc<Shared>,
@@ -73,7 +74,8 @@ impl Drop for Open {
     }
 }
 
-/// What callers and the sender share. The core's lock is held for one record or one decision, never across an await.
+/// What callers and the sender share. The core's lock is held for one record or one decision, never across an
+/// await.
 struct Shared {
     config: ProducerConfig,
     cluster: Cluster,
@@ -138,7 +140,8 @@ impl Shared {
 }
 
 impl Producer {
-    /// A producer that looks for the cluster when there is something to send. To be called within a tokio runtime.
+    /// A producer that looks for the cluster when there is something to send. To be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     /// Settings that contradict each other.
@@ -185,12 +188,12 @@ impl Producer {
 
     /// Puts a record into the batch of its partition; the result is its acknowledgement, to wait for.
     ///
-    /// Waits as long as the topic is not known or `buffer.memory` is full, at most `max.block.ms`. A caller that stops
-    /// waiting (drops the future) has sent nothing.
+    /// Waits as long as the topic is not known or `buffer.memory` is full, at most `max.block.ms`. A caller
+    /// that stops waiting (drops the future) has sent nothing.
     ///
     /// # Errors
-    /// The topic is not there or may not be written to, the record is too large, there is no room, or the producer is
-    /// closed.
+    /// The topic is not there or may not be written to, the record is too large, there is no room, or the
+    /// producer is closed.
     pub async fn send(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
         let timestamp_ms = timestamp(&record)?;
         match self.append(timestamp_ms, &record)? {
@@ -294,8 +297,8 @@ impl Producer {
         }
     }
 
-    /// Takes no more records and waits, at most `patience`, until everything has its result. What has none by then
-    /// fails with [`ProduceError::ClosedForcefully`]. True if nothing had to.
+    /// Takes no more records and waits, at most `patience`, until everything has its result. What has none by
+    /// then fails with [`ProduceError::ClosedForcefully`]. True if nothing had to.
     pub async fn close(&self, patience: Duration) -> bool {
         self.shared.with_core(|core, _| core.close());
         self.shared.wake.notify_one();

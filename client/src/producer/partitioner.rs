@@ -1,5 +1,6 @@
-//! Which partition a record goes to, as the Java client decides it: by the key's murmur2 hash, else "sticky" (KIP-480,
-//! KIP-794): one partition for about `batch.size` bytes, then another, those with short queues being likelier.
+//! Which partition a record goes to, as the Java client decides it: by the key's murmur2 hash, else "sticky"
+//! (KIP-480, KIP-794): one partition for about `batch.size` bytes, then another, those with short queues
+//! being likelier.
 
 /// The hash of Kafka's Java clients: MurmurHash2 (32 bits) with their seed, byte for byte.
 #[must_use]
@@ -73,8 +74,8 @@ impl Sticky {
     }
 }
 
-/// Chooses among `(partition, batches waiting)`, which must not be empty: a partition is the likelier the fewer
-/// batches wait for it.
+/// Chooses among `(partition, batches waiting)`, which must not be empty: a partition is the likelier the
+/// fewer batches wait for it.
 pub(crate) fn by_load(queues: &[(usize, usize)], random: &mut fastrand::Rng) -> usize {
     let longest = queues.iter().map(|(_, waiting)| *waiting).max().unwrap_or_default();
     let weight = |waiting: usize| longest + 1 - waiting;

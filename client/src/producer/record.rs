@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 pub use rkafka_record::Header;
 
-/// A record to be sent. Everything is borrowed: [`Producer::send`](super::Producer::send) copies it into its batch.
+/// A record to be sent. Everything is borrowed: [`Producer::send`](super::Producer::send) copies it into its
+/// batch.
 ///
 /// ```
 /// use rkafka_client::producer::{Header, Record};

@@ -1,5 +1,6 @@
-//! The task that carries batches to brokers. It decides nothing: it asks the core what to do, does it, and tells the
-//! core what came of it. Connecting, asking for metadata and waiting for answers go on side by side.
+//! The task that carries batches to brokers. It decides nothing: it asks the core what to do, does it, and
+//! tells the core what came of it. Connecting, asking for metadata and waiting for answers go on side by
+//! side.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `rkafka verifiable-producer`: sends numbers and reports on each as one line of JSON, as
 //! `kafka-verifiable-producer.sh` does for system tests.
 //!
-//! Differences from the stock tool, all intended: usage mistakes show a hint rather than the whole usage; brokers that
-//! cannot be reached are named at once.
+//! Differences from the stock tool, all intended: usage mistakes show a hint rather than the whole usage;
+//! brokers that cannot be reached are named at once.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

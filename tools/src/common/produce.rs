@@ -1,4 +1,5 @@
-//! What the commands that produce share: settings in the stock tools' order of precedence, and the producer itself.
+//! What the commands that produce share: settings in the stock tools' order of precedence, and the producer
+//! itself.
 
 use std::fmt::Display;
 use std::future::Future;

@@ -198,15 +198,16 @@ impl Core {
         self.partition(slot).put_back(batch);
     }
 
-    /// Doubles from `retry.backoff.ms` to `retry.backoff.max.ms`, give or take a fifth so that clients spread.
+    /// Doubles from `retry.backoff.ms` to `retry.backoff.max.ms`, give or take a fifth so that clients
+    /// spread.
     fn backoff_ms(&mut self, attempts: u32) -> u64 {
         let doubled = self.settings.retry_backoff_ms.saturating_mul(1 << attempts.min(16));
         let backoff_ms = doubled.min(self.settings.retry_backoff_max_ms);
         (backoff_ms as f64 * (0.8 + 0.4 * self.random.f64())) as u64
     }
 
-    /// Fails a batch. If it is known not to be stored, the sequence starts anew behind it; else what comes behind it
-    /// waits until that is known.
+    /// Fails a batch. If it is known not to be stored, the sequence starts anew behind it; else what comes
+    /// behind it waits until that is known.
     pub(super) fn give_up(&mut self, slot: Slot, batch: Batch, error: ProduceError, is_definite: bool) {
         if batch.stamp.is_some() {
             // An earlier try may have been stored although the last one was refused.

@@ -159,7 +159,8 @@ impl Core {
         by_load(&candidates, &mut self.random)
     }
 
-    /// Whether the last batch of the partition takes a record of `size` bytes; it is charged with what it grows by.
+    /// Whether the last batch of the partition takes a record of `size` bytes; it is charged with what it
+    /// grows by.
     fn make_room(&mut self, slot: Slot, size: usize) -> bool {
         let batch_size = self.settings.batch_size;
         let free = self.settings.buffer_memory - self.memory_used;
@@ -214,8 +215,8 @@ impl Core {
         }
     }
 
-    /// Adds a record to the last batch, which has room for it. Gives its result to come, whether the batch is full,
-    /// and the bytes it took.
+    /// Adds a record to the last batch, which has room for it. Gives its result to come, whether the batch is
+    /// full, and the bytes it took.
     fn push(
         &mut self,
         slot: Slot,

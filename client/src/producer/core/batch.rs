@@ -8,8 +8,8 @@ use rkafka_record::BatchBuilder;
 use crate::producer::delivery::Completion;
 use crate::producer::error::ProduceError;
 
-/// The place of a batch among those of its producer: its number, and for a part of a split batch the number of its
-/// first record in the whole one.
+/// The place of a batch among those of its producer: its number, and for a part of a split batch the number
+/// of its first record in the whole one.
 pub(crate) type Order = (u64, u32);
 
 /// Whose batch it is: what brokers tell duplicates and gaps by (KIP-98).

@@ -1,15 +1,15 @@
 //! Producer id, epoch and sequences: what keeps retries from writing twice or out of order (KIP-98, KIP-360).
 //!
-//! A partition's sequence starts anew, under the next epoch, when a batch is known not to be stored and never will
-//! be (the numbers behind it would leave a gap), and when the broker has lost what it knew of the producer. The epoch is
-//! raised here, without asking: brokers take a higher one whose sequence begins at 0.
+//! A partition's sequence starts anew, under the next epoch, when a batch is known not to be stored and never
+//! will be (the numbers behind it would leave a gap), and when the broker has lost what it knew of the
+//! producer. The epoch is raised here, without asking: brokers take a higher one whose sequence begins at 0.
 
 use super::batch::{Batch, Order, Payload, ProducerId};
 use super::poll::Work;
 use super::{Core, Slot};
 
-/// How many batches of a producer a broker knows again when they come twice. More without an answer are never out,
-/// whatever `max.in.flight.requests.per.connection` says of each of several leaders.
+/// How many batches of a producer a broker knows again when they come twice. More without an answer are never
+/// out, whatever `max.in.flight.requests.per.connection` says of each of several leaders.
 const REMEMBERED_BATCHES: usize = 5;
 
 impl Core {
@@ -32,7 +32,8 @@ impl Core {
         if matches!(head.payload, Payload::Open(_)) && partition.sent_count() >= REMEMBERED_BATCHES {
             return false;
         }
-        // A leader that does not know the producer takes any number for its first: nothing may overtake that one.
+        // A leader that does not know the producer takes any number for its first: nothing may overtake that
+        // one.
         if partition.sequences.last_acknowledged.is_none() && !partition.away.is_empty() {
             return false;
         }
@@ -63,7 +64,8 @@ impl Core {
         batch.stamp.is_some_and(|stamp| Some(stamp.producer) == sequences.producer)
     }
 
-    /// Once nothing is outstanding, whatever became of a batch shows: if the last number was acknowledged, it was stored.
+    /// Once nothing is outstanding, whatever became of a batch shows: if the last number was acknowledged, it
+    /// was stored.
     pub(super) fn resolve_sequences(&mut self) {
         for at in 0..self.active.len() {
             let slot = self.active[at];
@@ -78,8 +80,8 @@ impl Core {
         }
     }
 
-    /// Raises the epoch where there is a gap that nothing outstanding comes before, and numbers what is outstanding
-    /// behind it anew.
+    /// Raises the epoch where there is a gap that nothing outstanding comes before, and numbers what is
+    /// outstanding behind it anew.
     pub(super) fn bump_epoch_if_required(&mut self) {
         let has_gap = |slot: &Slot| {
             let partition = &self.topics[slot.topic].partitions[slot.partition];

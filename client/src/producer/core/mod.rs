@@ -1,5 +1,5 @@
-//! The producer's brain: pure, without sockets, clocks or tasks. Time comes in as milliseconds of a monotonic clock,
-//! batches go out to whoever sends them, answers come back.
+//! The producer's brain: pure, without sockets, clocks or tasks. Time comes in as milliseconds of a monotonic
+//! clock, batches go out to whoever sends them, answers come back.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! | `split.rs` | a batch that is too large for the broker becomes several |
 //! | `partition.rs`, `batch.rs` | the state of a partition and of a batch |
 //!
-//! The rules are those of the Java client (`RecordAccumulator`, `Sender`, `TransactionManager`). Where it knows only
-//! that a batch failed, this knows whether the batch may have been stored, and waits for the outcome of those behind it
-//! before it gives out the same numbers again.
+//! The rules are those of the Java client (`RecordAccumulator`, `Sender`, `TransactionManager`). Where it
+//! knows only that a batch failed, this knows whether the batch may have been stored, and waits for the
+//! outcome of those behind it before it gives out the same numbers again.
 
 mod answers;
 mod append;
@@ -215,8 +215,8 @@ impl Core {
         self.topics.iter().filter(fresh).map(|topic| topic.name.to_string()).collect()
     }
 
-    /// Takes over what the cluster says of a topic. Leaders of older epochs than known are not believed: answers
-    /// may come from brokers that lag behind.
+    /// Takes over what the cluster says of a topic. Leaders of older epochs than known are not believed:
+    /// answers may come from brokers that lag behind.
     pub(crate) fn update_topic(&mut self, update: &TopicUpdate<'_>) {
         let at = self.topic_slot(update.name, 0);
         let topic = &mut self.topics[at];

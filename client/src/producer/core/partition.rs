@@ -1,4 +1,5 @@
-//! One partition: batches that wait, batches on their way, and the sequence numbers of an idempotent producer.
+//! One partition: batches that wait, batches on their way, and the sequence numbers of an idempotent
+//! producer.
 
 use std::collections::VecDeque;
 
@@ -29,8 +30,8 @@ pub(crate) struct Sequences {
     pub(crate) last_acknowledged: Option<i32>,
     /// The number after a batch whose fate is not known: no new batch gets one until it is.
     pub(crate) unresolved: Option<i32>,
-    /// There is a gap at this batch: it and those behind it need numbers of a new epoch. Those before it keep theirs:
-    /// they may be stored, and the broker knows them by it.
+    /// There is a gap at this batch: it and those behind it need numbers of a new epoch. Those before it keep
+    /// theirs: they may be stored, and the broker knows them by it.
     pub(crate) gap: Option<Order>,
 }
 

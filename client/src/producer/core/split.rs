@@ -9,8 +9,8 @@ use crate::producer::delivery::Completion;
 use crate::producer::error::ProduceError;
 
 impl Core {
-    /// Puts halves of the batch, or parts of `batch.size` where those are smaller, in its place. Tries are not counted:
-    /// it was refused before it could be stored.
+    /// Puts halves of the batch, or parts of `batch.size` where those are smaller, in its place. Tries are
+    /// not counted: it was refused before it could be stored.
     pub(super) fn split(&mut self, slot: Slot, batch: Batch, error: &ApiError) {
         let limit = (batch.uncompressed_size / 2).min(self.settings.batch_size).max(1);
         let builders = match self.builders(&batch, limit) {

@@ -1,5 +1,5 @@
-//! The core against a model of a cluster that loses connections, moves leaders, delays requests and refuses batches:
-//! whatever happens, a partition holds what was acknowledged, once and in order.
+//! The core against a model of a cluster that loses connections, moves leaders, delays requests and refuses
+//! batches: whatever happens, a partition holds what was acknowledged, once and in order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -393,7 +393,12 @@ const NO_FAULTS: Faults =
 
 proptest! {
     // A seed does not get simpler by getting smaller.
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn once_and_in_order(seed: u64, refusals: bool, small: bool) {
@@ -420,8 +425,8 @@ proptest! {
         run(Settings { idempotent, retries, ..settings(seed) }, faults, 800);
     }
 
-    /// Old batches expire while others go on. What arrives late is fenced by the epoch, as long as the producer id
-    /// stays: with the next id nobody could.
+    /// Old batches expire while others go on. What arrives late is fenced by the epoch, as long as the
+    /// producer id stays: with the next id nobody could.
     #[test]
     fn expiry_keeps_order(seed: u64) {
         let faults = Faults { losses: true, refusals: true, forgetful: false, batch_size_max: usize::MAX, first_epoch: 0 };

@@ -1,13 +1,14 @@
-//! `rkafka console-producer`: lines of standard input to a topic, as `kafka-console-producer.sh` of Kafka 4.3 and 2.2.
+//! `rkafka console-producer`: lines of standard input to a topic, as `kafka-console-producer.sh` of Kafka 4.3
+//! and 2.2.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `options.rs` | options, and the settings they make |
 //! | `reader.rs` | lines into records |
 //!
-//! Differences from the stock tool, all intended: brokers that cannot be reached are named at once and end it; usage
-//! mistakes show a hint rather than the whole help; errors come without a stack trace; bytes that are no UTF-8 are sent as
-//! they are; unless `acks` is given it is `all` also where 2.2 had 1.
+//! Differences from the stock tool, all intended: brokers that cannot be reached are named at once and end
+//! it; usage mistakes show a hint rather than the whole help; errors come without a stack trace; bytes that
+//! are no UTF-8 are sent as they are; unless `acks` is given it is `all` also where 2.2 had 1.
 
 mod options;
 mod reader;
@@ -130,8 +131,8 @@ async fn report_errors(topic: String, mut acknowledgements: mpsc::Receiver<(Size
     }
 }
 
-/// Reads lines on a thread of their own, which nobody can wake: it is left behind at the end. On a terminal each is
-/// asked for with `>`.
+/// Reads lines on a thread of their own, which nobody can wake: it is left behind at the end. On a terminal
+/// each is asked for with `>`.
 fn read_lines() -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(LINES_AHEAD);
     std::thread::spawn(move || {

@@ -157,7 +157,8 @@ impl Options {
         Ok(())
     }
 
-    /// The producer's settings: an option that was given wins over properties, they win over the options' defaults.
+    /// The producer's settings: an option that was given wins over properties, they win over the options'
+    /// defaults.
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
         let mut settings = Settings::default();
         for file in self.command_config.iter().chain(&self.producer_config) {

@@ -1,5 +1,5 @@
-//! Lines into records: `[headers⇥][key⇥]value`, as the stock `LineMessageReader` reads them. Bytes that are no UTF-8
-//! are kept as they are.
+//! Lines into records: `[headers⇥][key⇥]value`, as the stock `LineMessageReader` reads them. Bytes that are
+//! no UTF-8 are kept as they are.
 
 use rkafka_client::producer::Header;
 

@@ -6,8 +6,8 @@
 //! | `payload.rs` | what the records hold |
 //! | `stats.rs` | latencies and rates, and the lines that tell them |
 //!
-//! Differences from the stock tool, all intended: usage mistakes show a hint rather than the whole usage; a failed record is
-//! told in one line; `--print-metrics` has nothing to print; transactions are refused.
+//! Differences from the stock tool, all intended: usage mistakes show a hint rather than the whole usage; a
+//! failed record is told in one line; `--print-metrics` has nothing to print; transactions are refused.
 
 mod options;
 mod payload;
@@ -118,7 +118,8 @@ struct Sent {
     delivery: Delivery,
 }
 
-/// Waits for acknowledgements, each partition's in order: so none is noticed late because of another partition.
+/// Waits for acknowledgements, each partition's in order: so none is noticed late because of another
+/// partition.
 struct Acknowledgements {
     measured: Arc<Mutex<Measured>>,
     partitions: HashMap<i32, mpsc::Sender<Sent>>,
