@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `segment.rs` | `.log` and `.checkpoint`: batches, and with an option their records |
 //! | `record.rs` | one record: its line, its key and value through a decoder |
+//! | `metadata.rs` | entries of rkafka's own metadata log |
 //! | `indexes.rs` | `.index`, `.timeindex`, each entry checked against the segment |
 //! | `producers.rs` | `.snapshot`, `.txnindex` |
 //! | `problems.rs` | what was found wrong on the way, told at the end |
@@ -12,6 +13,7 @@
 //! KRaft records of Apache Kafka's metadata log and decoder classes are not served, and the refusal says so.
 
 mod indexes;
+mod metadata;
 mod problems;
 mod producers;
 mod record;
@@ -67,7 +69,10 @@ struct Options {
     /// Read the log as that of __transaction_state.
     #[arg(long)]
     transaction_log_decoder: bool,
-    /// Not served: Apache Kafka's metadata log. rkafka's own has another format.
+    /// Read the log as rkafka's own metadata log, __rkafka_metadata-0.
+    #[arg(long)]
+    rkafka_metadata_decoder: bool,
+    /// Not served: Apache Kafka's metadata log. rkafka's own has another format and --rkafka-metadata-decoder.
     #[arg(long)]
     cluster_metadata_decoder: bool,
     /// Not served: rkafka has no tiered storage.
@@ -93,8 +98,8 @@ impl Options {
             (
                 self.cluster_metadata_decoder,
                 "cluster-metadata-decoder",
-                "rkafka keeps the cluster's metadata in records of its own; those of Apache Kafka are for its own \
-                 kafka-dump-log.sh",
+                "rkafka keeps the cluster's metadata in records of its own, which --rkafka-metadata-decoder reads; those \
+                 of Apache Kafka are for its own kafka-dump-log.sh",
             ),
             (self.remote_log_metadata_decoder, "remote-log-metadata-decoder", "rkafka has no tiered storage"),
             (self.share_group_state_decoder, "share-group-state-decoder", "rkafka keeps no share groups yet"),
@@ -109,16 +114,19 @@ impl Options {
                 )));
             }
         }
-        Ok(match (self.offsets_decoder, self.transaction_log_decoder) {
-            (true, _) => Decoder::Coordinator(Topic::ConsumerOffsets),
-            (_, true) => Decoder::Coordinator(Topic::TransactionState),
+        Ok(match (self.offsets_decoder, self.transaction_log_decoder, self.rkafka_metadata_decoder) {
+            (true, ..) => Decoder::Coordinator(Topic::ConsumerOffsets),
+            (_, true, _) => Decoder::Coordinator(Topic::TransactionState),
+            (_, _, true) => Decoder::Metadata,
             _ => Decoder::Text,
         })
     }
 
     fn prints_contents(&self) -> bool {
         let has_class = self.key_decoder_class.is_some() || self.value_decoder_class.is_some();
-        self.print_data_log || self.offsets_decoder || self.transaction_log_decoder || has_class
+        let has_decoder =
+            self.offsets_decoder || self.transaction_log_decoder || self.rkafka_metadata_decoder;
+        self.print_data_log || has_decoder || has_class
     }
 }
 

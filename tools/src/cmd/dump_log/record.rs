@@ -3,6 +3,7 @@
 use rkafka_record::control::{ControlType, EndTransactionMarker};
 use rkafka_record::{BatchHeader, Record, batch};
 
+use super::metadata;
 use super::segment::timestamp_type;
 use crate::common::coordinator_records::{self, Decoded, Topic};
 
@@ -13,10 +14,12 @@ pub(super) enum Decoder {
     Text,
     /// As records of a coordinator.
     Coordinator(Topic),
+    /// As entries of rkafka's metadata log.
+    Metadata,
 }
 
 /// Offset, time, sizes and the keys of the headers; the meaning of a control record.
-pub(super) fn metadata(batch: &BatchHeader<'_>, record: &Record<'_>) -> String {
+pub(super) fn sizes(batch: &BatchHeader<'_>, record: &Record<'_>) -> String {
     let sequence = match batch.base_sequence() {
         none @ ..0 => none,
         base => batch::increment_sequence(base, record.offset_delta),
@@ -57,6 +60,7 @@ pub(super) fn contents(decoder: Decoder, record: &Record<'_>, prefix: &str) -> S
     let (key, value) = match decoder {
         Decoder::Text => (record.key.map(text), record.value.map(text)),
         Decoder::Coordinator(topic) => coordinators(topic, record),
+        Decoder::Metadata => (None, record.value.map(metadata::describe)),
     };
     let mut line = String::new();
     for (name, text) in [("key", key), ("payload", value)] {

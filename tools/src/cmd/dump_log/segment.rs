@@ -220,7 +220,7 @@ impl Records<'_> {
             self.last_offset = record.offset;
             let mut line = String::new();
             if self.view.with_metadata {
-                line.push_str(&record::metadata(batch, &record));
+                line.push_str(&record::sizes(batch, &record));
             }
             if self.view.with_contents && !batch.is_control() {
                 let prefix = if self.view.with_metadata { " " } else { "| " };
