@@ -12,6 +12,7 @@ mod foreign;
 mod fuzz_seeds;
 mod group_tools;
 mod hostile;
+mod ingest;
 mod orders;
 mod producer_tools;
 mod sharing;

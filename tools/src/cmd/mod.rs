@@ -1,5 +1,6 @@
 //! The table of commands, and how one is chosen.
 
+mod agent;
 mod broker_api_versions;
 mod cluster;
 mod completions;
@@ -69,6 +70,13 @@ impl Invocation {
 
 /// Every command, in the order of the list.
 const COMMANDS: &[Entry] = &[
+    Entry {
+        name: "agent",
+        stock_name: "agent",
+        about: "Run an ingest agent: Flume's files, a spooling directory to a topic",
+        definition: agent::definition,
+        run: agent::run,
+    },
     Entry {
         name: "server",
         stock_name: "server-start",
@@ -197,6 +205,9 @@ const COMMANDS: &[Entry] = &[
     },
 ];
 
+/// Flume's script: `flume-ng agent …`, `flume-ng version`, `flume-ng help`.
+const FLUME: &str = "flume-ng";
+
 /// A command line taken apart.
 struct Chosen {
     entry: &'static Entry,
@@ -227,6 +238,11 @@ pub(crate) fn args_of(name: &str, program: &OsStr, args: Vec<OsString>) -> Optio
 }
 
 fn choose(program: &OsStr, mut args: Vec<OsString>) -> Option<Chosen> {
+    if program_name(program) == FLUME {
+        let entry = args.first().filter(|first| *first == "agent").and_then(|_| by_name("agent"))?;
+        args.remove(0);
+        return Some(Chosen { entry, typed: format!("{FLUME} agent"), args, as_script: true });
+    }
     if let Some((entry, as_script)) = by_program(program) {
         return Some(Chosen { entry, typed: program_name(program), args, as_script });
     }

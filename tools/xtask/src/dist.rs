@@ -56,6 +56,9 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
         symlink("rkafka", bin.join(format!("kafka-{command}.sh")))?;
         symlink("rkafka", bin.join(format!("rkafka-{command}")))?;
     }
+    for name in ["rkafka-agent", "flume-ng"] {
+        symlink("rkafka", bin.join(name))?;
+    }
     for (shell, file) in COMPLETIONS {
         let path = tree.join("completions").join(shell).join(file);
         fs::create_dir_all(path.parent().unwrap_or(&tree))?;

@@ -8,9 +8,11 @@
 //! | [`keys`] | the one table of component types and properties |
 //! | [`component`] | one component's properties, typed |
 //! | [`substitute`] | `${…}` in values |
+//! | [`reference`] | the page of all properties |
 
 pub mod component;
 pub mod keys;
+pub mod reference;
 pub mod substitute;
 
 use std::collections::BTreeMap;

@@ -41,8 +41,8 @@ use settings::{Order, Settings};
 use super::{Output, Signal, output::Stopped};
 use crate::{plan::Component, receipt::Ledger, text::DecodeErrorPolicy};
 
-/// The most files that have been read and wait for their batches to arrive.
-const MOST_ARRIVING: usize = 64;
+/// The most files that have been read and wait for their batches to arrive, or to be left alone for a moment.
+const MOST_ARRIVING: usize = 512;
 /// Where the file system reports changes, the directory is still looked at this often.
 const SAFETY_NET: Duration = Duration::from_secs(5);
 /// How long a stopping source waits for what is under way.
@@ -177,6 +177,9 @@ impl SpoolSource {
                     if self.once && self.begun.is_empty() && self.listing.is_empty() {
                         break;
                     }
+                    // A file that is complete but for a moment's rest is finished soon, without anybody's notice.
+                    let wait =
+                        if self.begun.is_empty() { wait } else { wait.min(Duration::from_millis(100)) };
                     self.signal.wait(Instant::now() + wait);
                 }
                 Err(Stopped) => break,
@@ -254,7 +257,7 @@ impl SpoolSource {
         let begun = &mut self.begun[at];
         let position = begun.file.reached(begun.file.position(), begun.file.events, false);
         let again = File::open(&begun.file.path)
-            .and_then(|file| SpoolFile::open(&begun.file.path, file, Some(position), &self.settings));
+            .and_then(|file| SpoolFile::open(&begun.file.path, file, Some(&position), &self.settings));
         match again {
             Ok(file) => begun.file = file,
             Err(error) => {
@@ -278,7 +281,7 @@ impl SpoolSource {
         let Some(candidate) = self.listing.pop_front() else { return Turn::Idle(idle) };
         let opened = File::open(&candidate.path).and_then(|file| {
             let position = self.positions.find(&file);
-            SpoolFile::open(&candidate.path, file, position, &self.settings)
+            SpoolFile::open(&candidate.path, file, position.as_ref(), &self.settings)
         });
         match opened {
             Ok(file) => self.begin(file),
@@ -362,6 +365,7 @@ impl SpoolSource {
     }
 
     fn finish_arrived(&mut self) -> Result<(), SpoolError> {
+        let now = SystemTime::now();
         let mut at = 0;
         while at < self.begun.len() {
             if !self.begun[at].read || self.begun[at].under_way > 0 {
@@ -369,7 +373,7 @@ impl SpoolSource {
                 continue;
             }
             let begun = &mut self.begun[at];
-            let fate = if begun.bad.is_some() { Fate::Unchanged } else { begun.file.look() };
+            let fate = if begun.bad.is_some() { Fate::Unchanged } else { begun.file.look(now) };
             match (begun.bad.take(), fate) {
                 (None, Fate::Grown) => {
                     begun.read = false;
@@ -377,6 +381,7 @@ impl SpoolSource {
                     at += 1;
                     continue;
                 }
+                (None, Fate::Fresh) => at += 1,
                 (Some(reason), _) | (None, Fate::Rewritten(reason)) => self.end_badly(at, &reason)?,
                 (None, Fate::Unchanged) => self.end_well(at)?,
                 (None, Fate::Gone) => {

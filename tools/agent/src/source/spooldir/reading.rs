@@ -20,7 +20,8 @@ use crate::{
     text::{LineError, Lines, lines::LineRules},
 };
 
-/// A last line without an end may still be being written: it is taken once its file has been left alone this long.
+/// A file that has been left alone this long is complete: its last line is taken without an end, and it is finished.
+/// Before, somebody may be writing into it; what is finished too early would be lost.
 const SETTLED: Duration = Duration::from_secs(1);
 /// A batch is closed early at this many bytes of text, so that memory does not depend on the lines' lengths.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -65,6 +66,8 @@ pub enum Step {
 pub enum Fate {
     /// Nothing has changed: it is finished.
     Unchanged,
+    /// Nothing has changed, but it was written to a moment ago: there may be more to come.
+    Fresh,
     /// It has grown: there is more to read.
     Grown,
     /// Something was changed in it that has been read already.
@@ -81,14 +84,13 @@ impl SpoolFile {
     pub fn open(
         path: &Path,
         file: File,
-        position: Option<Position>,
+        position: Option<&Position>,
         settings: &Settings,
     ) -> io::Result<SpoolFile> {
         let facts = file.metadata()?;
         let rules = settings.reading;
         let compression = if rules.decompress { Compression::of(&file)? } else { Compression::None };
-        let (offset, events) =
-            position.as_ref().map_or((0, 0), |position| (position.offset, position.events));
+        let (offset, events) = position.map_or((0, 0), |position| (position.offset, position.events));
         let input = input::open(&file, compression, offset)?;
         let text = match rules.unit {
             Unit::Blob { .. } => Text::Blob { input, position: offset },
@@ -125,7 +127,12 @@ impl SpoolFile {
             Unit::Line { .. } => self.step_lines(now),
             Unit::Blob { most } => self.step_blob(most),
         }?;
-        if matches!(step, Step::End) && !self.begun && self.rules.empty_file_event && self.size == 0 {
+        let is_empty = matches!(step, Step::End) && !self.begun && self.size == 0;
+        if is_empty && self.is_fresh(now) {
+            // Made a moment ago by somebody who is about to write into it.
+            return Ok(Step::Unended(SETTLED));
+        }
+        if is_empty && self.rules.empty_file_event {
             self.begun = true;
             self.events += 1;
             return Ok(Step::Events(vec![self.event(Bytes::new())], 0));
@@ -224,7 +231,7 @@ impl SpoolFile {
     }
 
     /// Looks whether the file is what it was when it was picked up, and notes how long it is now.
-    pub fn look(&mut self) -> Fate {
+    pub fn look(&mut self, now: SystemTime) -> Fate {
         use std::os::unix::fs::MetadataExt;
         let Ok(named) = std::fs::metadata(&self.path) else { return Fate::Gone };
         if (named.dev(), named.ino()) != (self.identity.device, self.identity.inode) {
@@ -232,7 +239,8 @@ impl SpoolFile {
         }
         let (modified, size) = (named.modified().unwrap_or(self.modified), named.len());
         let before = std::mem::replace(&mut self.size, size);
-        let touched = std::mem::replace(&mut self.modified, modified) != modified;
+        // Copying with times kept sets the time back when all is written; that changes nothing.
+        let touched = std::mem::replace(&mut self.modified, modified) < modified;
         if size < before {
             return Fate::Rewritten(format!("it was cut from {before} to {size} bytes while it was read"));
         }
@@ -245,10 +253,9 @@ impl SpoolFile {
             return Fate::Grown;
         }
         if touched {
-            Fate::Rewritten("it was modified while it was read".to_owned())
-        } else {
-            Fate::Unchanged
+            return Fate::Rewritten("it was modified while it was read".to_owned());
         }
+        if self.is_fresh(now) { Fate::Fresh } else { Fate::Unchanged }
     }
 
     /// Whether it was modified so lately that it may still be being written.

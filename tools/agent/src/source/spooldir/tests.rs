@@ -37,10 +37,11 @@ impl Rig {
 
     /// Writes a file that was left alone long ago.
     fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        fs::write(&path, contents).unwrap();
+        let aside = self.path(&format!(".{name}"));
+        fs::write(&aside, contents).unwrap();
         let old = SystemTime::now() - Duration::from_secs(60);
-        File::open(&path).unwrap().set_modified(old).unwrap();
+        File::open(&aside).unwrap().set_modified(old).unwrap();
+        fs::rename(aside, self.path(name)).unwrap();
     }
 
     fn start(&self, once: bool) -> Running {
@@ -151,7 +152,7 @@ fn a_bad_file_is_set_aside_and_the_others_go_on() {
     let rig = Rig::new("inputCharset = GBK\nbatchSize = 10");
     rig.write("bad", b"good one\ngood two\nbad \xB0\nnever\n");
     rig.write("other", "fine\n");
-    fs::write(rig.path("secret"), "x").unwrap();
+    rig.write("secret", "x");
     let mut bodies = rig.run();
     bodies.sort();
     assert_eq!(bodies, ["fine", "good one", "good two", "x"]);
@@ -184,6 +185,30 @@ fn a_file_that_grows_is_read_to_its_end() {
     let rest = rig.deliver_until(&running, |running| running.progress.totals().finished == 1);
     assert_eq!(rest, ["half a line", "last"]);
     assert_eq!(rig.names(), ["log.COMPLETED"]);
+    stop(running);
+}
+
+#[test]
+fn a_file_that_is_being_copied_is_not_finished_too_early() {
+    let rig = Rig::new("");
+    let running = rig.start(false);
+    let mut copy = File::create(rig.path("copy")).unwrap();
+    let mut bodies = Vec::new();
+    for part in ["one\n", "two\n", "three"] {
+        // Each part has been read, and has arrived, before the next is written.
+        copy.write_all(part.as_bytes()).unwrap();
+        let line = part.trim_end();
+        if part.ends_with('\n') {
+            while bodies.last().map(String::as_str) != Some(line) {
+                bodies.extend(rig.deliver_until(&running, |_| true));
+            }
+        }
+        assert!(rig.path("copy").exists(), "{:?}", rig.names());
+    }
+    copy.set_modified(SystemTime::now() - Duration::from_secs(9)).unwrap();
+    bodies.extend(rig.deliver_until(&running, |running| running.progress.totals().finished == 1));
+    assert_eq!(bodies, ["one", "two", "three"]);
+    assert_eq!(rig.names(), ["copy.COMPLETED"]);
     stop(running);
 }
 
