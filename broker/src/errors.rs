@@ -39,8 +39,8 @@ impl ToErrorCode for AppendError {
             AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
             AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
             AppendError::Batch(error) => error.error_code(),
+            AppendError::InvalidRecords(refused) if refused.any_untimely => ErrorCode::InvalidTimestamp,
             AppendError::NotOneBatch { .. } | AppendError::InvalidRecords(_) => ErrorCode::InvalidRecord,
-            AppendError::InvalidTimestamp(_) => ErrorCode::InvalidTimestamp,
             AppendError::Recompress(_) | AppendError::UnexpectedOffset { .. } => {
                 ErrorCode::UnknownServerError
             }

@@ -97,8 +97,10 @@ pub fn record_batch(data: &[u8]) {
     for batch in Batches::new(data) {
         let Ok(batch) = batch else { return };
         let _ = (batch.check_crc(), validate::client_header(&batch.header()));
-        let Ok(decoded) = batch.decode(DecodeLimits::bytes(UNPACKED_MAX)) else { continue };
-        let _ = validate::client_records(&decoded, |_, _| {});
+        let limits = DecodeLimits::bytes(UNPACKED_MAX);
+        let walked = validate::client_records(&batch, limits, |_, _| {});
+        let Ok(decoded) = batch.decode(limits) else { continue };
+        assert_eq!(walked.ok(), validate::decoded_client_records(&decoded, |_, _| {}).ok());
         let mut rebuilt = BatchBuilder::new(BatchOptions::retaining(&batch.header()));
         let mut whole = true;
         for record in decoded.records() {

@@ -1,5 +1,6 @@
 //! What can go wrong, typed; the broker maps these to wire codes.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -89,13 +90,70 @@ impl LogError {
     }
 }
 
-/// One record that made its batch unacceptable (`record_errors` of Produce v8+, KIP-467).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Records that made their batch unacceptable (`record_errors` of Produce v8+, KIP-467).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RefusedRecords {
+    /// How many there are.
+    pub total: usize,
+    /// The first of them, at most [`RefusedRecords::NAMED_MAX`].
+    pub named: Vec<RecordError>,
+    /// Whether the timestamp of any of them is out of range.
+    pub any_untimely: bool,
+}
+
+impl RefusedRecords {
+    /// Most records that are named of one batch: an answer must not grow with the client's mistakes.
+    pub const NAMED_MAX: usize = 1000;
+
+    pub(crate) fn note(&mut self, index: u32, problem: RecordProblem) {
+        self.total += 1;
+        self.any_untimely |= matches!(problem, RecordProblem::Timestamp { .. });
+        if self.named.len() < Self::NAMED_MAX {
+            self.named.push(RecordError { index: i32::try_from(index).unwrap_or(i32::MAX), problem });
+        }
+    }
+}
+
+impl fmt::Display for RefusedRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} records are refused", self.total)?;
+        match self.named.first() {
+            Some(RecordError { index, problem }) => write!(f, ", the first is record {index}: {problem}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A record that is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordError {
     /// Position of the record in its batch, from 0.
     pub index: i32,
     /// Why.
-    pub message: String,
+    pub problem: RecordProblem,
+}
+
+/// Why a record is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RecordProblem {
+    /// Without a key nothing can be compacted.
+    #[error("Compacted topic cannot accept message without key")]
+    MissingKey,
+    /// Outside `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` around now (KIP-937).
+    #[error(
+        "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be within \
+         [{earliest}, {latest}]"
+    )]
+    Timestamp {
+        /// Of the record, in milliseconds.
+        timestamp: i64,
+        /// Of the record, as the producer numbered it.
+        offset: i64,
+        /// The smallest timestamp that is accepted.
+        earliest: i64,
+        /// The largest timestamp that is accepted.
+        latest: i64,
+    },
 }
 
 /// Why a batch was not appended. The log is unchanged.
@@ -126,12 +184,9 @@ pub enum AppendError {
         /// Bytes behind the first batch.
         trailing: usize,
     },
-    /// Records break a rule (wire code 87).
-    #[error("invalid records: {}", first_message(.0))]
-    InvalidRecords(Vec<RecordError>),
-    /// Records have a timestamp outside the accepted range (wire code 32).
-    #[error("invalid timestamp: {}", first_message(.0))]
-    InvalidTimestamp(Vec<RecordError>),
+    /// Records break a rule (wire code 32 if any of them has a timestamp out of range, else 87).
+    #[error("{0}")]
+    InvalidRecords(RefusedRecords),
     /// The batch could not be compressed as the topic asks.
     #[error("cannot recompress the batch: {0}")]
     Recompress(#[from] BuildError),
@@ -154,10 +209,6 @@ pub enum AppendError {
     /// The log's own trouble: disk full, directory offline (wire code 56).
     #[error(transparent)]
     Log(#[from] LogError),
-}
-
-fn first_message(errors: &[RecordError]) -> String {
-    errors.first().map_or_else(String::new, |first| format!("record {}: {}", first.index, first.message))
 }
 
 /// Why nothing could be read.

@@ -78,7 +78,7 @@ pub use append::{AppendContext, AppendOutcome};
 pub use config::{CleanupPolicy, LogConfig};
 pub use deletion::DeferredDeletion;
 pub use dirs::{LogDir, LogDirs};
-pub use error::{AppendError, LogError, ReadError, RecordError};
+pub use error::{AppendError, LogError, ReadError, RecordError, RecordProblem, RefusedRecords};
 pub use flush::{FlushJob, Flushed};
 pub use health::DirHealth;
 pub use log::Log;

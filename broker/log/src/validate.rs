@@ -1,24 +1,21 @@
 //! What a leader checks in a batch, and changes, before it is appended.
 //!
-//! Nothing here needs the log, so a caller does it before it takes the log's lock. The header is checked
-//! always; the records are decoded only where a rule asks for it: a compacted topic (every record needs a
-//! key), a lower bound for timestamps, a timestamp past the upper bound (to name the records), or another
-//! `compression.type`.
+//! Nothing here needs the log, so a caller does it before it takes the log's lock. Every record of a client is
+//! walked, since one that cannot be read would stop consumers for good; without a copy, and compressed ones
+//! through a small window. Only for another `compression.type` are the records decompressed as a whole.
 
 use std::borrow::Cow;
 
-use rkafka_record::validate::{client_header, client_records};
+use rkafka_record::validate::{client_header, client_records, decoded_client_records};
 use rkafka_record::{
     BatchBuilder, BatchError, BatchOptions, BatchRef, Codec, Compression, DecodeLimits, DecodedBatch,
-    HEADER_SIZE, TimestampType,
+    HEADER_SIZE, RecordOutline, TimestampType,
 };
 
 use crate::config::LogConfig;
-use crate::error::{AppendError, RecordError};
+use crate::error::{AppendError, RecordProblem, RefusedRecords};
 use crate::producer::{AppendOrigin, ProducerBatch};
 
-/// Most record errors that are kept of one batch: an answer must not grow with the client's mistakes.
-const RECORD_ERRORS_MAX: usize = 100;
 /// "No timestamp" in a record.
 const NO_TIMESTAMP: i64 = -1;
 
@@ -31,6 +28,8 @@ pub struct ValidBatch<'a> {
     /// As if the batch stood at offset 0.
     producer: ProducerBatch,
     log_append_time_ms: Option<i64>,
+    /// What is written into the header, where the producer did not tell the truth.
+    max_timestamp: Option<i64>,
 }
 
 impl<'a> ValidBatch<'a> {
@@ -53,15 +52,15 @@ impl<'a> ValidBatch<'a> {
         if origin == AppendOrigin::Client {
             client_header(&batch)?;
         }
-        let recompressed = check_records(&batch, config, origin, now_ms)?;
+        let Checked { recompressed, max_timestamp } = check_records(&batch, config, origin, now_ms)?;
         if let Some(recompressed) = &recompressed {
             check_size(recompressed.len(), config)?;
         }
         let log_append_time_ms = (config.timestamp_type == TimestampType::LogAppendTime).then_some(now_ms);
         let mut producer = ProducerBatch::new(&batch, 0);
-        producer.timestamp = log_append_time_ms.unwrap_or(producer.timestamp);
+        producer.timestamp = log_append_time_ms.or(max_timestamp).unwrap_or(producer.timestamp);
         let bytes = recompressed.map_or(Cow::Borrowed(bytes), Cow::Owned);
-        Ok(Self { bytes, origin, producer, log_append_time_ms })
+        Ok(Self { bytes, origin, producer, log_append_time_ms, max_timestamp })
     }
 
     /// The time all records get if the topic uses LogAppendTime.
@@ -92,9 +91,13 @@ impl<'a> ValidBatch<'a> {
         base_offset: i64,
         leader_epoch: i32,
     ) -> [u8; HEADER_SIZE] {
-        match self.log_append_time_ms {
-            Some(time) => batch.patched_header_log_append_time(base_offset, leader_epoch, time),
-            None => batch.patched_header(base_offset, leader_epoch),
+        let create_time = TimestampType::CreateTime;
+        match (self.log_append_time_ms, self.max_timestamp) {
+            (Some(now), _) => batch.patched_header_log_append_time(base_offset, leader_epoch, now),
+            (None, Some(max)) => {
+                batch.patched_header_with_timestamp(base_offset, leader_epoch, create_time, max)
+            }
+            (None, None) => batch.patched_header(base_offset, leader_epoch),
         }
     }
 }
@@ -109,49 +112,50 @@ fn check_size(size: usize, config: &LogConfig) -> Result<(), AppendError> {
     Ok(())
 }
 
-/// Checks the records if a rule needs it. Returns the batch in the topic's codec if it came in another.
+/// What looking at the records gave.
+struct Checked {
+    /// The batch in the topic's codec, if it came in another.
+    recompressed: Option<Vec<u8>>,
+    /// The largest timestamp, if the header names another.
+    max_timestamp: Option<i64>,
+}
+
 fn check_records(
     batch: &BatchRef<'_>,
     config: &LogConfig,
     origin: AppendOrigin,
     now_ms: i64,
-) -> Result<Option<Vec<u8>>, AppendError> {
-    let is_client = origin == AppendOrigin::Client;
-    let bounds = TimestampBounds::new(config, now_ms);
-    let check_keys = is_client && config.cleanup_policy.compact;
-    let check_times = is_client && bounds.may_be_broken_by(batch);
+) -> Result<Checked, AppendError> {
+    let rules = RecordRules::new(config, origin, now_ms);
+    let mut refused = RefusedRecords::default();
+    let note = |index, record: RecordOutline| {
+        if let Some(problem) = rules.problem_of(&record) {
+            refused.note(index, problem);
+        }
+    };
     let target = config.compression.filter(|target| target.codec != batch.codec() && !batch.is_control());
-    if !check_keys && !check_times && target.is_none() {
-        return Ok(None);
-    }
+    let Some(target) = target else {
+        if origin != AppendOrigin::Client {
+            return Ok(Checked { recompressed: None, max_timestamp: None });
+        }
+        let max_timestamp = client_records(batch, DecodeLimits::default(), note)?;
+        refuse(refused)?;
+        let max_timestamp = (max_timestamp != batch.max_timestamp()).then_some(max_timestamp);
+        return Ok(Checked { recompressed: None, max_timestamp });
+    };
     // What is to be stored uncompressed must fit a batch then too; nothing more of a bomb is ever unpacked.
-    let limits = match target {
-        Some(target) if target.codec == Codec::None => DecodeLimits::bytes(config.max_message_bytes),
+    let limits = match target.codec {
+        Codec::None => DecodeLimits::bytes(config.max_message_bytes),
         _ => DecodeLimits::default(),
     };
     let decoded = batch.decode(limits)?;
-    let (mut keyless, mut untimely) = (Vec::new(), Vec::new());
-    client_records(&decoded, |index, record| {
-        if check_keys && record.key.is_none() {
-            note(&mut keyless, index, || "Compacted topic cannot accept message without key".to_owned());
-        }
-        if check_times && let Some(problem) = bounds.problem_of(record.timestamp) {
-            note(&mut untimely, index, || problem);
-        }
-    })?;
-    if !keyless.is_empty() {
-        return Err(AppendError::InvalidRecords(keyless));
-    }
-    if !untimely.is_empty() {
-        return Err(AppendError::InvalidTimestamp(untimely));
-    }
-    target.map(|target| recompress(&decoded, target)).transpose()
+    decoded_client_records(&decoded, note)?;
+    refuse(refused)?;
+    Ok(Checked { recompressed: Some(recompress(&decoded, target)?), max_timestamp: None })
 }
 
-fn note(errors: &mut Vec<RecordError>, index: u32, message: impl FnOnce() -> String) {
-    if errors.len() < RECORD_ERRORS_MAX {
-        errors.push(RecordError { index: i32::try_from(index).unwrap_or(i32::MAX), message: message() });
-    }
+fn refuse(refused: RefusedRecords) -> Result<(), AppendError> {
+    if refused.total == 0 { Ok(()) } else { Err(AppendError::InvalidRecords(refused)) }
 }
 
 fn recompress(decoded: &DecodedBatch<'_>, compression: Compression) -> Result<Vec<u8>, AppendError> {
@@ -165,38 +169,36 @@ fn recompress(decoded: &DecodedBatch<'_>, compression: Compression) -> Result<Ve
     Ok(bytes)
 }
 
-/// `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` around now (KIP-937).
-struct TimestampBounds {
+/// What a topic asks of each record of a client.
+struct RecordRules {
+    needs_key: bool,
+    /// `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` around now (KIP-937).
     earliest: i64,
     latest: i64,
 }
 
-impl TimestampBounds {
-    fn new(config: &LogConfig, now_ms: i64) -> Self {
-        match config.timestamp_type {
-            // The leader's clock replaces the producer's.
-            TimestampType::LogAppendTime => Self { earliest: i64::MIN, latest: i64::MAX },
-            TimestampType::CreateTime => Self {
-                earliest: now_ms.saturating_sub(config.timestamp_before_max_ms),
-                latest: now_ms.saturating_add(config.timestamp_after_max_ms),
-            },
+impl RecordRules {
+    fn new(config: &LogConfig, origin: AppendOrigin, now_ms: i64) -> Self {
+        let is_client = origin == AppendOrigin::Client;
+        // With LogAppendTime the leader's clock replaces the producer's.
+        let (earliest, latest) = if is_client && config.timestamp_type == TimestampType::CreateTime {
+            let earliest = now_ms.saturating_sub(config.timestamp_before_max_ms);
+            (earliest, now_ms.saturating_add(config.timestamp_after_max_ms))
+        } else {
+            (i64::MIN, i64::MAX)
+        };
+        Self { needs_key: is_client && config.cleanup_policy.compact, earliest, latest }
+    }
+
+    fn problem_of(&self, record: &RecordOutline) -> Option<RecordProblem> {
+        if self.needs_key && !record.has_key {
+            return Some(RecordProblem::MissingKey);
         }
-    }
-
-    /// Whether the records have to be looked at: the header tells the largest timestamp, but not the
-    /// smallest.
-    fn may_be_broken_by(&self, batch: &BatchRef<'_>) -> bool {
-        batch.max_timestamp() > self.latest || self.earliest > 0
-    }
-
-    fn problem_of(&self, timestamp: i64) -> Option<String> {
-        let outside = timestamp != NO_TIMESTAMP && !(self.earliest..=self.latest).contains(&timestamp);
-        outside.then(|| {
-            format!(
-                "Timestamp {timestamp} of message is out of range. The timestamp should be within [{}, {}]",
-                self.earliest, self.latest
-            )
-        })
+        let &Self { earliest, latest, .. } = self;
+        let timestamp = record.timestamp;
+        let is_timely = timestamp == NO_TIMESTAMP || (earliest..=latest).contains(&timestamp);
+        let offset = i64::from(record.offset_delta);
+        (!is_timely).then_some(RecordProblem::Timestamp { timestamp, offset, earliest, latest })
     }
 }
 
@@ -206,6 +208,7 @@ mod tests {
 
     use super::*;
     use crate::config::CleanupPolicy;
+    use crate::error::RecordError;
     use crate::testing::{NOW_MS, batch, from_producer};
 
     fn check(bytes: &[u8], config: &LogConfig) -> Result<ValidBatch<'static>, AppendError> {
@@ -287,11 +290,12 @@ mod tests {
             ];
             let bytes = batch(BatchOptions { compression, ..BatchOptions::default() }, &records);
             assert!(check(&bytes, &LogConfig::default()).is_ok());
-            let Err(AppendError::InvalidRecords(errors)) = check(&bytes, &compacted()) else {
+            let Err(AppendError::InvalidRecords(refused)) = check(&bytes, &compacted()) else {
                 panic!("accepted")
             };
-            assert_eq!(errors.iter().map(|error| error.index).collect::<Vec<_>>(), [1, 3]);
-            assert!(errors[0].message.contains("without key"), "{errors:?}");
+            let keyless = |index| RecordError { index, problem: RecordProblem::MissingKey };
+            assert_eq!(refused.named, [keyless(1), keyless(3)]);
+            assert_eq!((refused.total, refused.any_untimely), (2, false));
         }
         assert!(check(&at(&[NOW_MS]), &compacted()).is_ok());
     }
@@ -302,7 +306,10 @@ mod tests {
             LogConfig { timestamp_before_max_ms: 1000, timestamp_after_max_ms: 500, ..LogConfig::default() };
         assert!(check(&at(&[NOW_MS - 1000, NOW_MS + 500, -1]), &config).is_ok());
         let untimely = |times: &[i64], config: &LogConfig| match check(&at(times), config) {
-            Err(AppendError::InvalidTimestamp(errors)) => errors.iter().map(|error| error.index).collect(),
+            Err(AppendError::InvalidRecords(refused)) => {
+                assert!(refused.any_untimely);
+                refused.named.iter().map(|error| error.index).collect()
+            }
             other => panic!("{other:?}"),
         };
         let found: Vec<i32> = untimely(&[NOW_MS, NOW_MS - 1001, NOW_MS + 501, NOW_MS], &config);
@@ -312,6 +319,66 @@ mod tests {
         assert_eq!(found, [1]);
         let append_time = LogConfig { timestamp_type: TimestampType::LogAppendTime, ..config };
         assert!(check(&at(&[0, i64::MAX / 2]), &append_time).is_ok(), "the leader's clock counts");
+    }
+
+    /// One list for both kinds of mistakes, cut where an answer would become large.
+    #[test]
+    fn mistakes_are_counted_and_the_first_are_named() {
+        let untimely = NOW_MS + 3_600_001;
+        let mixed = batch(BatchOptions::default(), &[(NOW_MS, None, "1"), (untimely, Some("a"), "2")]);
+        let Err(AppendError::InvalidRecords(refused)) = check(&mixed, &compacted()) else {
+            panic!("accepted")
+        };
+        let (earliest, latest) = (NOW_MS.saturating_sub(i64::MAX), NOW_MS + 3_600_000);
+        let problem = RecordProblem::Timestamp { timestamp: untimely, offset: 1, earliest, latest };
+        let keyless = RecordError { index: 0, problem: RecordProblem::MissingKey };
+        assert_eq!(refused.named, [keyless, RecordError { index: 1, problem }]);
+        assert!(refused.any_untimely);
+        let many = vec![(NOW_MS, None, "value"); RefusedRecords::NAMED_MAX + 7];
+        let Err(AppendError::InvalidRecords(refused)) =
+            check(&batch(BatchOptions::default(), &many), &compacted())
+        else {
+            panic!("accepted")
+        };
+        assert_eq!((refused.total, refused.named.len()), (many.len(), RefusedRecords::NAMED_MAX));
+    }
+
+    /// Consumers would stop at such a record for good.
+    #[test]
+    fn records_that_cannot_be_read_are_refused_in_every_codec() {
+        let config = LogConfig::default();
+        for codec in Codec::ALL {
+            let compression = Compression { codec, ..Compression::default() };
+            let options = BatchOptions { compression, ..BatchOptions::default() };
+            let sound = batch(options, &[(NOW_MS, Some("key"), "value"), (NOW_MS, None, "value")]);
+            assert!(check(&sound, &config).is_ok(), "{codec}");
+            // One bit of the content, and a checksum that fits.
+            let mut damaged = sound;
+            damaged[HEADER_SIZE] ^= 1;
+            let checksum = rkafka_record::crc::crc32c(&damaged[21..]);
+            damaged[17..21].copy_from_slice(&checksum.to_be_bytes());
+            let Err(AppendError::Batch(error)) = check(&damaged, &config) else { panic!("{codec} accepted") };
+            assert_eq!(error.kind(), rkafka_record::ErrorKind::InvalidRecord, "{codec}: {error}");
+            assert!(ValidBatch::check(&damaged, &config, AppendOrigin::Coordinator, NOW_MS).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_max_timestamp_that_is_none_is_corrected() {
+        let mut forged = at(&[NOW_MS, NOW_MS + 5, NOW_MS + 1]);
+        forged[35..43].copy_from_slice(&(NOW_MS + 99).to_be_bytes());
+        let checksum = rkafka_record::crc::crc32c(&forged[21..]);
+        forged[17..21].copy_from_slice(&checksum.to_be_bytes());
+        let valid = check(&forged, &LogConfig::default()).expect("valid");
+        let batch = valid.batch().expect("a batch");
+        let stored = [&valid.header(&batch, 70, 4)[..], batch.record_bytes()].concat();
+        let stored = BatchRef::parse(&stored).expect("a batch");
+        stored.check_crc().expect("sound");
+        assert_eq!(
+            (stored.max_timestamp(), stored.timestamp_type()),
+            (NOW_MS + 5, TimestampType::CreateTime)
+        );
+        assert_eq!((valid.log_append_time_ms(), valid.producer_batch(70).timestamp), (None, NOW_MS + 5));
     }
 
     #[test]

@@ -165,15 +165,40 @@ pub fn decompress_into(
             out.extend_from_slice(input);
             Ok(())
         }
-        Codec::Gzip => read_bounded(codec, flate2::bufread::MultiGzDecoder::new(input), max_output, out),
-        Codec::Snappy => decompress_snappy(input, max_output, out),
-        Codec::Lz4 => decompress_lz4(input, max_output, out),
-        Codec::Zstd => {
-            let decoder =
-                zstd::stream::read::Decoder::with_buffer(input).map_err(|error| malformed(codec, &error))?;
-            read_bounded(codec, decoder, max_output, out)
+        Codec::Snappy => {
+            let mut blocks = SnappyBlocks::new(input, max_output);
+            while blocks.append_next(out)? {}
+            Ok(())
+        }
+        Codec::Gzip | Codec::Lz4 | Codec::Zstd => {
+            read_bounded(codec, reader(codec, input, max_output)?, max_output, out)
         }
     }
+}
+
+/// The content of `input` as a stream, which keeps no more in memory than the codec needs for a block. Snappy
+/// gives at most `max_output` bytes; for the others the caller counts. After a read of nothing it must not be
+/// read again. Its errors are for [`read_error`].
+pub(crate) fn reader<'a>(
+    codec: Codec,
+    input: &'a [u8],
+    max_output: usize,
+) -> Result<Box<dyn Read + 'a>, CompressionError> {
+    Ok(match codec {
+        Codec::None => Box::new(input),
+        Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Codec::Snappy => Box::new(SnappyReader::new(input, max_output)),
+        Codec::Lz4 => Box::new(Lz4Reader::new(input)),
+        Codec::Zstd => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(input);
+            Box::new(decoder.map_err(|error| malformed(codec, &error))?)
+        }
+    })
+}
+
+/// What a failed read of [`reader`] means.
+pub(crate) fn read_error(codec: Codec, error: std::io::Error) -> CompressionError {
+    error.downcast::<CompressionError>().unwrap_or_else(|error| malformed(codec, &error))
 }
 
 fn malformed(codec: Codec, reason: &dyn std::fmt::Display) -> CompressionError {
@@ -201,7 +226,7 @@ fn read_bounded(
         // One byte beyond the limit is asked for, to tell a full output from one that is too large.
         let step = make_room(out, 1, max_output.saturating_add(1));
         let read =
-            reader.by_ref().take(step as u64).read_to_end(out).map_err(|error| malformed(codec, &error))?;
+            reader.by_ref().take(step as u64).read_to_end(out).map_err(|error| read_error(codec, error))?;
         if out.len() > max_output {
             return Err(CompressionError::TooLarge { codec, max_output });
         }
@@ -231,10 +256,22 @@ fn compress_lz4(input: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
 
 /// The decoder takes a frame without its end mark for whole. Java's reader does not, so a leader must refuse
 /// it: else consumers would meet it.
-fn decompress_lz4(input: &[u8], max_output: usize, out: &mut Vec<u8>) -> Result<(), CompressionError> {
-    let mut reader = EndNoticed { input, ran_out: false };
-    read_bounded(Codec::Lz4, lz4_flex::frame::FrameDecoder::new(&mut reader), max_output, out)?;
-    if reader.ran_out { Err(malformed(Codec::Lz4, &"no end mark")) } else { Ok(()) }
+struct Lz4Reader<'a>(lz4_flex::frame::FrameDecoder<EndNoticed<'a>>);
+
+impl<'a> Lz4Reader<'a> {
+    fn new(input: &'a [u8]) -> Self {
+        Self(lz4_flex::frame::FrameDecoder::new(EndNoticed { input, ran_out: false }))
+    }
+}
+
+impl Read for Lz4Reader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buf)?;
+        if read == 0 && !buf.is_empty() && self.0.get_ref().ran_out {
+            return Err(std::io::Error::other(malformed(Codec::Lz4, &"no end mark")));
+        }
+        Ok(read)
+    }
 }
 
 /// Reads a slice and notices when more is asked for than is there.
@@ -276,27 +313,75 @@ fn compress_snappy(input: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Both forms that producers send: Java's stream of blocks, and one bare block (librdkafka and others).
-fn decompress_snappy(input: &[u8], max_output: usize, out: &mut Vec<u8>) -> Result<(), CompressionError> {
-    if !input.starts_with(SNAPPY_STREAM_MAGIC) {
-        return decompress_snappy_block(input, max_output, out);
+/// The blocks of a batch, in both forms that producers send: Java's stream of blocks, and one bare block
+/// (librdkafka and others).
+struct SnappyBlocks<'a> {
+    rest: &'a [u8],
+    is_stream: bool,
+    max_output: usize,
+}
+
+impl<'a> SnappyBlocks<'a> {
+    fn new(input: &'a [u8], max_output: usize) -> Self {
+        Self { rest: input, is_stream: input.starts_with(SNAPPY_STREAM_MAGIC), max_output }
     }
-    let mut rest = input;
-    while !rest.is_empty() {
-        if rest.starts_with(SNAPPY_STREAM_MAGIC) {
+
+    /// Appends the content of the next block; `false` if there was none left.
+    fn append_next(&mut self, out: &mut Vec<u8>) -> Result<bool, CompressionError> {
+        let Some(block) = self.next_block()? else { return Ok(false) };
+        decompress_snappy_block(block, self.max_output, out)?;
+        Ok(true)
+    }
+
+    fn next_block(&mut self) -> Result<Option<&'a [u8]>, CompressionError> {
+        if !self.is_stream {
+            // An empty one is no block, but to the decoder.
+            self.is_stream = true;
+            return Ok(Some(std::mem::take(&mut self.rest)));
+        }
+        while self.rest.starts_with(SNAPPY_STREAM_MAGIC) {
             // Streams may be joined end to end, as Java's reader accepts.
-            rest = rest
-                .get(SNAPPY_STREAM_HEADER.len()..)
-                .ok_or_else(|| malformed(Codec::Snappy, &"cut header"))?;
-            continue;
+            let cut = || malformed(Codec::Snappy, &"cut header");
+            self.rest = self.rest.get(SNAPPY_STREAM_HEADER.len()..).ok_or_else(cut)?;
+        }
+        if self.rest.is_empty() {
+            return Ok(None);
         }
         let cut = || malformed(Codec::Snappy, &"cut block");
-        let (block_len, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-        let block = after.get(..u32::from_be_bytes(*block_len) as usize).ok_or_else(cut)?;
-        decompress_snappy_block(block, max_output, out)?;
-        rest = &after[block.len()..];
+        let (block_len, after) = self.rest.split_first_chunk::<4>().ok_or_else(cut)?;
+        let (block, after) =
+            after.split_at_checked(u32::from_be_bytes(*block_len) as usize).ok_or_else(cut)?;
+        self.rest = after;
+        Ok(Some(block))
     }
-    Ok(())
+}
+
+/// [`SnappyBlocks`] as a stream: one block is in memory at a time.
+struct SnappyReader<'a> {
+    blocks: SnappyBlocks<'a>,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> SnappyReader<'a> {
+    fn new(input: &'a [u8], max_output: usize) -> Self {
+        Self { blocks: SnappyBlocks::new(input, max_output), block: Vec::new(), at: 0 }
+    }
+}
+
+impl Read for SnappyReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        while self.at == self.block.len() {
+            self.block.clear();
+            self.at = 0;
+            if !self.blocks.append_next(&mut self.block).map_err(std::io::Error::other)? {
+                return Ok(0);
+            }
+        }
+        let read = (&self.block[self.at..]).read(buf)?;
+        self.at += read;
+        Ok(read)
+    }
 }
 
 /// Appends the content of one block. The length it claims is checked against the limit and against what a

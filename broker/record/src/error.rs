@@ -93,7 +93,7 @@ pub enum Damage {
     /// Bytes are left after the last record.
     #[error("{bytes} bytes left over after the last record")]
     LeftOver {
-        /// How many.
+        /// How many, as far as they were decompressed.
         bytes: usize,
     },
 }
@@ -133,11 +133,13 @@ impl BatchError {
                 | Damage::Record { .. }
                 | Damage::MissingRecords { .. }
                 | Damage::LeftOver { .. },
-            ) => ErrorKind::InvalidRecord,
+            )
+            // The CRC was checked before anything was decompressed: it was sent like this.
+            | Self::Compression(CompressionError::Malformed { .. }) => ErrorKind::InvalidRecord,
             Self::Compression(CompressionError::TooLarge { .. }) => ErrorKind::TooLarge,
             Self::UnsupportedMagic { .. }
             | Self::Corrupt(Damage::BatchLength { .. } | Damage::Crc { .. })
-            | Self::Compression(_) => ErrorKind::Corrupt,
+            | Self::Compression(CompressionError::Encoder { .. }) => ErrorKind::Corrupt,
         }
     }
 }

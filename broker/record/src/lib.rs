@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `batch.rs` | the 61-byte header, zero-copy views, iteration over batches, patched headers |
 //! | `record.rs` | one record and its headers; iteration over a decoded batch |
+//! | `stream.rs` | records walked while they are decompressed, through a small window |
 //! | `validate.rs` | what a leader checks in a batch that comes from a client |
 //! | `builder.rs` | new batches: clients, coordinators, control records, compaction |
 //! | `control.rs` | the content of control records: transaction markers, leader changes |
@@ -31,6 +32,7 @@ pub mod error;
 pub mod legacy;
 pub mod limits;
 pub mod record;
+mod stream;
 pub mod validate;
 pub mod varint;
 
@@ -40,3 +42,4 @@ pub use compression::{Codec, Compression, CompressionError};
 pub use error::{BatchError, Damage, ErrorKind};
 pub use limits::DecodeLimits;
 pub use record::{DecodedBatch, Header, Record, Records};
+pub use stream::RecordOutline;

@@ -35,6 +35,9 @@ pub const SNAPPY_BLOCK_SIZE: usize = 32 * 1024;
 /// A snappy element of three bytes yields at most 64 bytes; no honest block grows more than this many times.
 pub const SNAPPY_EXPANSION_MAX: usize = 22;
 
+/// Bytes of decompressed records that are in memory at a time while a leader walks through them.
+pub const STREAM_WINDOW: usize = 32 * 1024;
+
 /// First step in which decompressed output grows; each later step at most doubles what has really been
 /// produced.
 pub const DECOMPRESS_STEP: usize = 64 * 1024;

@@ -167,6 +167,12 @@ impl<'a> DecodedBatch<'a> {
         self.records.len()
     }
 
+    /// All records, decompressed.
+    #[inline]
+    pub(crate) fn uncompressed(&self) -> &[u8] {
+        &self.records
+    }
+
     /// The records in order. Ends after the first error; a count that does not fit the bytes is one.
     #[inline]
     #[must_use]

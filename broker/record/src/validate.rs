@@ -1,14 +1,17 @@
 //! What a leader checks in a batch that a client produced, before it becomes part of the log.
 //!
-//! The header is checked always; the records only where something needs them (a compacted topic, timestamp
-//! bounds, a different codec). Offsets of a client's batch are dense from 0: compaction's gaps are not
-//! allowed here.
+//! Header and records are checked always, since consumers would stop for good at a record they cannot read:
+//! uncompressed ones where they lie, others while they are decompressed. Offsets of a client's batch are dense
+//! from 0: compaction's gaps are not allowed here.
 
 use thiserror::Error;
 
-use crate::batch::{BatchHeader, NO_TIMESTAMP, TimestampType};
+use crate::batch::{BatchHeader, BatchRef, NO_TIMESTAMP, TimestampType};
+use crate::compression::Codec;
 use crate::error::{BatchError, ErrorKind};
-use crate::record::{DecodedBatch, Record};
+use crate::limits::DecodeLimits;
+use crate::record::DecodedBatch;
+use crate::stream::{self, RecordOutline};
 
 /// A rule that a client's batch breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -66,19 +69,6 @@ impl Violation {
     }
 }
 
-/// What the records of a client's batch add up to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordsSummary {
-    /// Records seen, equal to the header's count.
-    pub record_count: u32,
-    /// Records without a key: a compacted topic refuses them.
-    pub null_keys: u32,
-    /// Largest timestamp in milliseconds, -1 if none is larger: what the leader stores as max timestamp.
-    pub max_timestamp: i64,
-    /// Offset delta of the first record with that timestamp, if any is larger than -1.
-    pub max_timestamp_offset_delta: Option<i32>,
-}
-
 /// Checks the header of a client's batch.
 ///
 /// # Errors
@@ -106,45 +96,70 @@ pub fn client_header(header: &BatchHeader<'_>) -> Result<(), BatchError> {
 
 /// Checks every record of a client's batch, whose header is sound, and shows each to `visit` with its
 /// position: that is where a caller collects null keys or timestamps out of bounds, to answer them one by one
-/// (KIP-467).
+/// (KIP-467). Returns the largest timestamp in milliseconds, -1 if none is larger: what a leader stores as max
+/// timestamp. Records are not copied; compressed ones pass through a window of
+/// [`STREAM_WINDOW`](crate::limits::STREAM_WINDOW) bytes.
 ///
 /// # Errors
 /// [`BatchError::Corrupt`] for malformed records, a wrong count or bytes left over; [`BatchError::Invalid`]
-/// for offset deltas with gaps or out of order.
-pub fn client_records<'b>(
-    batch: &'b DecodedBatch<'_>,
-    mut visit: impl FnMut(u32, &Record<'b>),
-) -> Result<RecordsSummary, BatchError> {
-    let mut summary = RecordsSummary {
-        record_count: 0,
-        null_keys: 0,
-        max_timestamp: NO_TIMESTAMP,
-        max_timestamp_offset_delta: None,
-    };
-    for record in batch.records() {
-        let record = record?;
-        let (index, offset_delta) = (summary.record_count, record.offset_delta);
+/// for offset deltas with gaps or out of order; [`BatchError::Compression`] for what cannot be decompressed
+/// within `limits`.
+pub fn client_records(
+    batch: &BatchRef<'_>,
+    limits: DecodeLimits,
+    visit: impl FnMut(u32, RecordOutline),
+) -> Result<i64, BatchError> {
+    let mut checks = Checks { max_timestamp: NO_TIMESTAMP, visit };
+    match batch.codec() {
+        Codec::None => {
+            stream::walk(&batch.header(), batch.record_bytes(), |index, record| checks.take(index, record))
+        }
+        _ => stream::walk_compressed(batch, limits, |index, record| checks.take(index, record)),
+    }?;
+    Ok(checks.max_timestamp)
+}
+
+/// [`client_records`] for a batch that is decompressed already.
+///
+/// # Errors
+/// As there, but for decompression.
+pub fn decoded_client_records(
+    batch: &DecodedBatch<'_>,
+    visit: impl FnMut(u32, RecordOutline),
+) -> Result<i64, BatchError> {
+    let mut checks = Checks { max_timestamp: NO_TIMESTAMP, visit };
+    stream::walk(&batch.header(), batch.uncompressed(), |index, record| checks.take(index, record))?;
+    Ok(checks.max_timestamp)
+}
+
+/// What is looked at in every record.
+struct Checks<V> {
+    max_timestamp: i64,
+    visit: V,
+}
+
+impl<V: FnMut(u32, RecordOutline)> Checks<V> {
+    #[inline]
+    fn take(&mut self, index: u32, record: RecordOutline) -> Result<(), Violation> {
+        let offset_delta = record.offset_delta;
         if i64::from(offset_delta) != i64::from(index) {
-            return Err(Violation::OffsetDelta { index, offset_delta }.into());
+            return Err(Violation::OffsetDelta { index, offset_delta });
         }
-        if record.timestamp > summary.max_timestamp {
-            summary.max_timestamp = record.timestamp;
-            summary.max_timestamp_offset_delta = Some(offset_delta);
-        }
-        summary.null_keys += u32::from(record.key.is_none());
-        summary.record_count += 1;
-        visit(index, &record);
+        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        (self.visit)(index, record);
+        Ok(())
     }
-    Ok(summary)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::BatchRef;
+    use crate::batch::HEADER_SIZE;
     use crate::builder::{BatchBuilder, BatchOptions};
+    use crate::compression::{CompressionError, compress};
     use crate::error::Damage;
-    use crate::limits::DecodeLimits;
+    use crate::limits::STREAM_WINDOW;
+    use crate::record::Header;
 
     fn build(options: BatchOptions, offsets_and_timestamps: &[(i64, i64)]) -> Vec<u8> {
         let mut builder = BatchBuilder::new(options);
@@ -191,63 +206,113 @@ mod tests {
         assert_eq!(Violation::ControlBatch.kind(), ErrorKind::InvalidRecord);
     }
 
-    #[test]
-    fn records_are_summed_up_and_shown() {
-        let bytes = build(BatchOptions::default(), &[(0, 50), (1, 90), (2, -1), (3, 90)]);
-        let decoded = BatchRef::parse(&bytes).unwrap().decode(DecodeLimits::default()).unwrap();
-        let mut shown = Vec::new();
-        let summary =
-            client_records(&decoded, |index, record| shown.push((index, record.timestamp))).unwrap();
-        assert_eq!(shown, [(0, 50), (1, 90), (2, -1), (3, 90)]);
-        let expected = RecordsSummary {
-            record_count: 4,
-            null_keys: 2,
-            max_timestamp: 90,
-            max_timestamp_offset_delta: Some(1),
-        };
-        assert_eq!(summary, expected);
+    /// The batch with its records compressed, whatever they are.
+    fn compressed(codec: Codec, bytes: &[u8]) -> Vec<u8> {
+        let mut compressed = bytes[..HEADER_SIZE].to_vec();
+        compress(codec.into(), &bytes[HEADER_SIZE..], &mut compressed).unwrap();
+        compressed[22] = codec.id();
+        with_length(compressed)
     }
 
-    #[test]
-    fn records_without_timestamps_have_no_maximum() {
-        let bytes = build(BatchOptions::default(), &[(0, -1), (1, -1)]);
-        let decoded = BatchRef::parse(&bytes).unwrap().decode(DecodeLimits::default()).unwrap();
-        let summary = client_records(&decoded, |_, _| {}).unwrap();
-        assert_eq!((summary.max_timestamp, summary.max_timestamp_offset_delta), (NO_TIMESTAMP, None));
-    }
-
-    /// Changes one byte of the records of a batch of three, and expects an error.
-    fn check_records(change: impl FnOnce(&mut Vec<u8>), expected: &BatchError) {
-        let mut bytes = build(BatchOptions::default(), &[(0, 0), (1, 0), (2, 0)]);
-        change(&mut bytes);
+    fn with_length(mut bytes: Vec<u8>) -> Vec<u8> {
         let length = (bytes.len() - 12) as i32;
         bytes[8..12].copy_from_slice(&length.to_be_bytes());
-        let decoded = BatchRef::parse(&bytes).unwrap().decode(DecodeLimits::default()).unwrap();
-        assert_eq!(&client_records(&decoded, |_, _| {}).unwrap_err(), expected);
+        bytes
+    }
+
+    /// Index, timestamp, and whether there is a key.
+    type Shown = (u32, i64, bool);
+
+    fn walk(bytes: &[u8], max_bytes: usize) -> Result<(i64, Vec<Shown>), BatchError> {
+        let mut shown = Vec::new();
+        let batch = BatchRef::parse(bytes).unwrap();
+        let visit = |index, record: RecordOutline| shown.push((index, record.timestamp, record.has_key));
+        let max_timestamp = client_records(&batch, DecodeLimits::bytes(max_bytes), visit)?;
+        Ok((max_timestamp, shown))
+    }
+
+    #[test]
+    fn records_are_shown_and_their_largest_timestamp_is_found() {
+        let bytes = build(BatchOptions::default(), &[(0, 50), (1, 90), (2, -1), (3, 90)]);
+        for codec in Codec::ALL {
+            let shown = vec![(0, 50, true), (1, 90, false), (2, -1, true), (3, 90, false)];
+            assert_eq!(walk(&compressed(codec, &bytes), 1 << 20), Ok((90, shown)), "{codec}");
+        }
+        let timeless = build(BatchOptions::default(), &[(0, -1), (1, -1)]);
+        assert_eq!(walk(&timeless, 1 << 20).map(|(max_timestamp, _)| max_timestamp), Ok(NO_TIMESTAMP));
+    }
+
+    /// Records, keys, values and headers that lie across the ends of windows, and ones larger than a window.
+    #[test]
+    fn records_of_any_size_pass_through_the_window() {
+        let sizes = [0, 1, 100, STREAM_WINDOW - 70, STREAM_WINDOW, 3 * STREAM_WINDOW + 5, 10, 0, 7];
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        for (time, size) in (0..).zip(sizes.into_iter().cycle().take(100)) {
+            let text: Vec<u8> = (0..size).map(|at| (at * 7 + at / 251) as u8).collect();
+            let header = Header { key: &text[..size / 3], value: (size % 2 == 0).then_some(&text[..]) };
+            builder.append(time, (size > 0).then_some(&text[..]), Some(&text), &[header]).unwrap();
+        }
+        let bytes = builder.build().unwrap();
+        let content = bytes.len() - HEADER_SIZE;
+        let plain = walk(&bytes, content).unwrap();
+        assert_eq!((plain.0, plain.1.len()), (99, 100));
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let packed = compressed(codec, &bytes);
+            assert_eq!(walk(&packed, content).as_ref(), Ok(&plain), "{codec}");
+            let max_output = content - 1;
+            let too_large = CompressionError::TooLarge { codec, max_output };
+            assert_eq!(walk(&packed, max_output), Err(too_large.into()), "{codec}");
+        }
+    }
+
+    /// Changes the records of a batch of three, and expects an error; the same of compressed ones, which may
+    /// notice it at another field.
+    fn check_damaged(change: impl FnOnce(&mut Vec<u8>), expected: &BatchError) {
+        let mut bytes = build(BatchOptions::default(), &[(0, 0), (1, 0), (2, 0)]);
+        change(&mut bytes);
+        let bytes = with_length(bytes);
+        assert_eq!(&walk(&bytes, 1 << 20).unwrap_err(), expected);
+        let record = |error: &BatchError| match error {
+            BatchError::Corrupt(Damage::Record { index, .. }) => Err(*index),
+            other => Ok(other.clone()),
+        };
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let found = walk(&compressed(codec, &bytes), 1 << 20).unwrap_err();
+            assert_eq!(record(&found), record(expected), "{codec}: {found}");
+        }
     }
 
     #[test]
     fn bad_records_are_refused() {
         // The first record: length at 61, attributes, timestamp delta, offset delta at 64, key length at 65.
         let delta = |index, offset_delta| Violation::OffsetDelta { index, offset_delta }.into();
-        check_records(|bytes| bytes[64] = 2, &delta(0, 1));
-        check_records(|bytes| bytes[64] = 4, &delta(0, 2));
+        check_damaged(|bytes| bytes[64] = 2, &delta(0, 1));
+        check_damaged(|bytes| bytes[64] = 4, &delta(0, 2));
         let damage = |index, field| Damage::Record { index, field }.into();
-        check_records(|bytes| bytes[64] = 6, &damage(0, "offset delta"));
-        check_records(|bytes| bytes[64] = 1, &damage(0, "offset delta"));
-        check_records(|bytes| bytes[61] = 1, &damage(0, "length"));
-        check_records(|bytes| bytes[61] = 0, &damage(0, "attributes"));
-        check_records(|bytes| bytes[65] = 0x7e, &damage(0, "key"));
-        check_records(|bytes| *bytes.last_mut().unwrap() = 2, &damage(2, "header key"));
-        check_records(|bytes| *bytes.last_mut().unwrap() = 1, &damage(2, "header count"));
+        check_damaged(|bytes| bytes[64] = 6, &damage(0, "offset delta"));
+        check_damaged(|bytes| bytes[64] = 1, &damage(0, "offset delta"));
+        check_damaged(|bytes| bytes[61] = 1, &damage(0, "length"));
+        check_damaged(|bytes| bytes[61] = 0, &damage(0, "attributes"));
+        check_damaged(|bytes| bytes[65] = 0x7e, &damage(0, "key"));
+        check_damaged(|bytes| *bytes.last_mut().unwrap() = 2, &damage(2, "header key"));
+        check_damaged(|bytes| *bytes.last_mut().unwrap() = 1, &damage(2, "header count"));
         // The last record starts at 88.
         let left_over = damage(2, "length: bytes left over after the headers");
-        check_records(|bytes| (bytes[88] += 2, bytes.push(0)).1, &left_over);
-        check_records(|bytes| bytes.push(0), &Damage::LeftOver { bytes: 1 }.into());
-        check_records(
-            |bytes| bytes.truncate(61),
-            &Damage::MissingRecords { found: 0, record_count: 3 }.into(),
-        );
-        check_records(|bytes| bytes.truncate(bytes.len() - 1), &damage(2, "length"));
+        check_damaged(|bytes| (bytes[88] += 2, bytes.push(0)).1, &left_over);
+        check_damaged(|bytes| bytes.push(0), &Damage::LeftOver { bytes: 1 }.into());
+        let missing = Damage::MissingRecords { found: 0, record_count: 3 };
+        check_damaged(|bytes| bytes.truncate(61), &missing.into());
+        check_damaged(|bytes| bytes.truncate(bytes.len() - 1), &damage(2, "length"));
+    }
+
+    #[test]
+    fn what_cannot_be_decompressed_is_invalid() {
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let mut bytes = build(BatchOptions::default(), &[(0, 0)]);
+            bytes[22] = codec.id();
+            let error = walk(&bytes, 1 << 20).unwrap_err();
+            assert!(matches!(error, BatchError::Compression(CompressionError::Malformed { .. })), "{error}");
+            assert_eq!(error.kind(), ErrorKind::InvalidRecord);
+        }
     }
 }

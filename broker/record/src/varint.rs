@@ -9,7 +9,7 @@ pub const VARLONG_BYTES_MAX: usize = 10;
 #[inline]
 #[must_use]
 pub fn read_i32(bytes: &[u8]) -> Option<(i32, &[u8])> {
-    let (raw, rest) = read_unsigned(bytes, VARINT_BYTES_MAX)?;
+    let (raw, rest) = read_unsigned::<VARINT_BYTES_MAX>(bytes)?;
     let raw = raw as u32; // as Java does, bits beyond 32 in the fifth byte are dropped
     Some((((raw >> 1) as i32) ^ -((raw & 1) as i32), rest))
 }
@@ -18,12 +18,23 @@ pub fn read_i32(bytes: &[u8]) -> Option<(i32, &[u8])> {
 #[inline]
 #[must_use]
 pub fn read_i64(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let (raw, rest) = read_unsigned(bytes, VARLONG_BYTES_MAX)?;
+    let (raw, rest) = read_unsigned::<VARLONG_BYTES_MAX>(bytes)?;
     Some((((raw >> 1) as i64) ^ -((raw & 1) as i64), rest))
 }
 
+/// Almost all numbers in records have one or two bytes: these are read without a loop.
 #[inline]
-fn read_unsigned(bytes: &[u8], bytes_max: usize) -> Option<(u64, &[u8])> {
+fn read_unsigned<const BYTES_MAX: usize>(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    match bytes {
+        [first, rest @ ..] if *first < 0x80 => Some((u64::from(*first), rest)),
+        [first, second, rest @ ..] if *second < 0x80 => {
+            Some((u64::from(*first & 0x7f) | u64::from(*second) << 7, rest))
+        }
+        _ => read_long(bytes, BYTES_MAX),
+    }
+}
+
+fn read_long(bytes: &[u8], bytes_max: usize) -> Option<(u64, &[u8])> {
     let mut value = 0_u64;
     for (index, &byte) in bytes.iter().take(bytes_max).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * index);

@@ -14,8 +14,8 @@ use rkafka_core::controller::is_internal_topic;
 use rkafka_core::ids::{BrokerId, PartitionId};
 use rkafka_core::image::{Image, Topic};
 use rkafka_core::time::Now;
-use rkafka_log::{AppendError, AppendOrigin, AppendOutcome, RecordError};
-use rkafka_record::{BatchRef, Codec};
+use rkafka_log::{AppendError, AppendOrigin, AppendOutcome, RecordError, RecordProblem, RefusedRecords};
+use rkafka_record::{BatchError, BatchRef, Codec, Damage};
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use rkafka_wire::messages::produce_response::{
@@ -30,7 +30,7 @@ use uuid::Uuid;
 use super::{Call, text, topic_id, topic_name};
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
-use crate::partition::{AppendRequest, Appended, CommitWait, PartitionError};
+use crate::partition::{AppendRequest, Appended, CommitWait, Partition, PartitionError};
 use crate::server::{CloseReason, Outcome, Stage};
 
 pub(super) const VERSIONS: Versions = Versions::new(3, 13);
@@ -119,28 +119,79 @@ fn unacknowledged(responses: &[TopicProduceResponse]) -> Outcome {
 struct Refusal {
     error: ErrorCode,
     message: Option<String>,
-    records: Vec<RecordError>,
+    records: Vec<BatchIndexAndErrorMessage>,
+    /// -1 where Kafka has not looked into the log when it refuses.
+    log_start_offset: i64,
 }
 
 impl From<ErrorCode> for Refusal {
     fn from(error: ErrorCode) -> Self {
-        Refusal { error, message: None, records: Vec::new() }
+        Refusal { error, message: None, records: Vec::new(), log_start_offset: -1 }
     }
 }
 
-impl From<PartitionError> for Refusal {
-    fn from(error: PartitionError) -> Self {
-        let code = error.error_code();
-        match error {
-            PartitionError::Append(
-                AppendError::InvalidRecords(records) | AppendError::InvalidTimestamp(records),
-            ) => Refusal { error: code, message: None, records },
-            PartitionError::Append(error @ (AppendError::Batch(_) | AppendError::NotOneBatch { .. })) => {
-                Refusal { error: code, message: Some(error.to_string()), records: Vec::new() }
-            }
-            _ => code.into(),
+impl Refusal {
+    /// What the log of `partition` says against a batch.
+    fn of_log(error: &PartitionError, partition: &Partition, place: &str) -> Self {
+        let looked_into_log = match error {
+            PartitionError::Append(AppendError::Batch(error)) => !matches!(
+                error,
+                BatchError::Incomplete { .. }
+                    | BatchError::UnsupportedMagic { .. }
+                    | BatchError::Corrupt(Damage::BatchLength { .. } | Damage::Crc { .. })
+            ),
+            PartitionError::Append(AppendError::InvalidRecords(_) | AppendError::Producer(_)) => true,
+            _ => false,
+        };
+        let mut refusal = Refusal::from(error.error_code());
+        if looked_into_log {
+            refusal.log_start_offset = partition.view().log_start_offset;
         }
+        match error {
+            PartitionError::Append(AppendError::InvalidRecords(refused)) => {
+                let messages = refused.named.iter().map(|error| (error.index, error_message(error, place)));
+                let messages: Vec<_> = messages.collect();
+                refusal.message = Some(message_of_batch(refused, &messages));
+                refusal.records = messages.iter().map(|(index, message)| of_record(*index, message)).collect();
+            }
+            PartitionError::Append(error @ (AppendError::Batch(_) | AppendError::NotOneBatch { .. })) => {
+                refusal.message = Some(error.to_string());
+            }
+            _ => {}
+        }
+        refusal
     }
+}
+
+/// Kafka's words for one refused record.
+fn error_message(error: &RecordError, place: &str) -> String {
+    match error.problem {
+        RecordProblem::MissingKey => format!("{} in topic partition {place}", error.problem),
+        RecordProblem::Timestamp { .. } => error.problem.to_string(),
+    }
+}
+
+/// Kafka's words for a batch of which some records are refused.
+fn message_of_batch(refused: &RefusedRecords, messages: &[(i32, String)]) -> String {
+    if refused.any_untimely {
+        return "One or more records have been rejected due to invalid timestamp".to_owned();
+    }
+    let first = messages.iter().take(3);
+    let first: Vec<String> = first
+        .map(|(index, message)| format!("RecordError(batchIndex={index}, message='{message}')"))
+        .collect();
+    format!(
+        "One or more records have been rejected due to {} record errors in total, and only showing the first \
+         three errors at most: [{}]",
+        refused.total,
+        first.join(", ")
+    )
+}
+
+fn of_record(index: i32, message: &str) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage::default()
+        .with_batch_index(index)
+        .with_batch_index_error_message(Some(text(message)))
 }
 
 /// One request being appended.
@@ -244,12 +295,12 @@ impl Produce<'_> {
             origin: AppendOrigin::Client,
             now: self.now,
         });
-        let appended = appended.inspect_err(|error| {
+        appended.map_err(|error| {
             if error.error_code() == ErrorCode::KafkaStorageError {
                 warn!(topic = %topic.name, partition = data.index, %error, "append failed");
             }
-        })?;
-        Ok(appended)
+            Refusal::of_log(&error, &partition, &format!("{}-{}", topic.name, data.index))
+        })
     }
 
     fn current_leader(&self, topic: &Topic, index: i32) -> LeaderIdAndEpoch {
@@ -284,24 +335,14 @@ impl Produce<'_> {
 }
 
 fn failed(index: i32, refusal: Refusal) -> PartitionProduceResponse {
-    let record = |error: RecordError| {
-        BatchIndexAndErrorMessage::default()
-            .with_batch_index(error.index)
-            .with_batch_index_error_message(Some(text(&error.message)))
-    };
-    let message = match (&refusal.message, refusal.records.as_slice()) {
-        (Some(message), _) => Some(text(message)),
-        (None, []) => None,
-        (None, _) => Some(text("One or more records have been rejected")),
-    };
     PartitionProduceResponse::default()
         .with_index(index)
         .with_error_code(refusal.error.code())
         .with_base_offset(-1)
         .with_log_append_time_ms(-1)
-        .with_log_start_offset(-1)
-        .with_error_message(message)
-        .with_record_errors(refusal.records.into_iter().map(record).collect())
+        .with_log_start_offset(refusal.log_start_offset)
+        .with_error_message(refusal.message.as_deref().map(text))
+        .with_record_errors(refusal.records)
 }
 
 /// A transactional batch opens a transaction that nobody would end: the last stable offset would stay there.

@@ -23,8 +23,8 @@ fn check(bytes: &[u8], codec: Codec, record_count: i32, first: KeyValue<'_>) {
     assert_eq!((batch.codec(), batch.record_count()), (codec, record_count));
 
     let decoded = batch.decode(DecodeLimits::default()).unwrap();
-    let summary = validate::client_records(&decoded, |_, _| {}).unwrap();
-    assert_eq!(summary.max_timestamp, batch.max_timestamp());
+    let max_timestamp = validate::client_records(&batch, DecodeLimits::default(), |_, _| {}).unwrap();
+    assert_eq!(max_timestamp, batch.max_timestamp());
     let record = decoded.records().next().unwrap().unwrap();
     assert_eq!((record.key, record.value), first);
     check_rebuilt(&batch);

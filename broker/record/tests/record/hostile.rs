@@ -34,16 +34,16 @@ fn exercise(bytes: &[u8]) -> Result<(), BatchError> {
         note(EndTransactionMarker::from_batch(&batch).map(drop));
         let _ = batch.patched_header_log_append_time(batch.base_offset(), batch.partition_leader_epoch(), 1);
         let _ = (batch.last_sequence(), batch.next_offset(), format!("{batch:?}"));
-        match batch.decode(LIMITS) {
-            Err(error) => note(Err(error)),
-            Ok(decoded) => {
-                assert!(decoded.uncompressed_bytes() <= LIMITS.max_decompressed_bytes.max(bytes.len()));
-                let checked = validate::client_records(&decoded, |_, record| {
-                    assert_eq!(record.headers().count(), record.header_count() as usize);
-                });
-                note(checked.map(drop));
+        let walked = validate::client_records(&batch, LIMITS, |_, _| {});
+        let decoded = batch.decode(LIMITS).and_then(|decoded| {
+            assert!(decoded.uncompressed_bytes() <= LIMITS.max_decompressed_bytes.max(bytes.len()));
+            for record in decoded.records().flatten() {
+                assert_eq!(record.headers().count(), record.header_count() as usize);
             }
-        }
+            validate::decoded_client_records(&decoded, |_, _| {})
+        });
+        assert_eq!(walked.as_ref().ok(), decoded.as_ref().ok(), "{walked:?} {decoded:?}");
+        note(decoded.map(drop));
     }
     first_error
 }

@@ -173,7 +173,9 @@ async fn limits_of_the_topic_are_told_record_by_record() {
             let partition = &response.responses[0].partition_responses[0];
             let told: Vec<_> = partition.record_errors.iter().map(|error| error.batch_index).collect();
             assert_eq!(told, if version >= 8 { indexes.clone() } else { vec![] }, "version {version}");
-            assert_eq!(partition.error_message.is_some(), version >= 8);
+            let message = partition.error_message.as_deref().unwrap_or_default();
+            assert_eq!(message.contains("One or more records have been rejected due to"), version >= 8);
+            assert_eq!(partition.log_start_offset, 0, "Kafka has looked into the log by then");
         }
     }
     let timeless = keyed(BatchOptions::default(), -1, &[Some("a")]);
