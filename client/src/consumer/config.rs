@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(config.isolation_level, IsolationLevel::ReadCommitted);
         assert_eq!(config.assignors, [AssignorKind::CooperativeSticky, AssignorKind::Range]);
         assert_eq!((config.max_poll_records, config.client.request_timeout.as_secs()), (7, 5));
-        assert_eq!(remarks, ["unknown key group.idd (did you mean group.id?)"]);
+        assert_eq!(remarks, ["c.properties:9: unknown key group.idd (did you mean group.id?)"]);
     }
 
     #[test]

@@ -137,3 +137,6 @@ fn in_order<'a>(ids: impl IntoIterator<Item = &'a String>, members: &'a Members)
     ids.sort_by_cached_key(key);
     ids
 }
+
+#[cfg(test)]
+mod tests;

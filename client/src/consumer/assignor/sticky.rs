@@ -77,29 +77,17 @@ impl<'a> Plan<'a> {
         all
     }
 
-    /// Members keep what they owned; where two claim a partition, the newer generation has it, and within one
-    /// generation nobody: both may still be at it.
+    /// Members keep what they owned and still subscribe to.
     fn keep(&mut self, free: &mut BTreeSet<TopicPartition>, owned_of: fn(&Member) -> Owned) {
-        let mut claims: BTreeMap<TopicPartition, (i32, Option<&'a str>)> = BTreeMap::new();
-        for (id, member) in self.members {
-            let owned = owned_of(member);
-            let still = |partition: &TopicPartition| {
-                let topics = &member.subscription.topics;
-                free.contains(partition) && topics.iter().any(|topic| **topic == *partition.topic)
-            };
-            for partition in owned.partitions.into_iter().filter(still) {
-                let claim = claims.entry(partition).or_insert((owned.generation, Some(id)));
-                if claim.0 < owned.generation {
-                    *claim = (owned.generation, Some(id));
-                } else if claim.0 == owned.generation && claim.1 != Some(id) {
-                    claim.1 = None;
-                }
+        for (partition, (_, owner)) in claims(self.members, owned_of) {
+            let Some(owner) = owner.filter(|_| free.contains(&partition)) else { continue };
+            let member = self.members.get(owner);
+            let still = member
+                .is_some_and(|one| one.subscription.topics.iter().any(|topic| **topic == *partition.topic));
+            if let Some(held) = self.held.get_mut(owner).filter(|_| still) {
+                free.remove(&partition);
+                held.insert(partition);
             }
-        }
-        for (partition, (_, owner)) in claims {
-            let Some(held) = owner.and_then(|owner| self.held.get_mut(owner)) else { continue };
-            free.remove(&partition);
-            held.insert(partition);
         }
     }
 
@@ -159,15 +147,33 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Who had what. Where two claim a partition, the newer generation has it, and within one generation nobody: both may
+/// still be at it.
+fn claims(
+    members: &Members,
+    owned_of: fn(&Member) -> Owned,
+) -> BTreeMap<TopicPartition, (i32, Option<&str>)> {
+    let mut claims: BTreeMap<TopicPartition, (i32, Option<&str>)> = BTreeMap::new();
+    for (id, member) in members {
+        let Owned { partitions, generation } = owned_of(member);
+        for partition in partitions {
+            let claim = claims.entry(partition).or_insert((generation, Some(id)));
+            if claim.0 < generation {
+                *claim = (generation, Some(id));
+            } else if claim.0 == generation && claim.1 != Some(id) {
+                claim.1 = None;
+            }
+        }
+    }
+    claims
+}
+
 /// Takes out what another member still owns: that one gives it up first, and the next rebalance hands it over
 /// (KIP-429).
 pub(super) fn without_transfers(mut assignment: Assignment, members: &Members) -> Assignment {
-    let mut owners: BTreeMap<TopicPartition, &str> = BTreeMap::new();
-    for (id, member) in members {
-        owners.extend(member.subscription.owned.iter().map(|partition| (partition.clone(), id.as_str())));
-    }
+    let claims = claims(members, owned_of_subscription);
     for (id, partitions) in &mut assignment {
-        partitions.retain(|partition| owners.get(partition).is_none_or(|owner| owner == id));
+        partitions.retain(|partition| claims.get(partition).is_none_or(|(_, owner)| *owner == Some(id)));
     }
     assignment
 }

@@ -334,3 +334,6 @@ impl Ahead {
         self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,3 +203,6 @@ fn owned(
         headers: if record.header_count() == 0 { Vec::new() } else { headers.collect() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -447,3 +447,6 @@ fn members_of(answer: &JoinAnswer) -> Option<Members> {
     };
     answer.members.iter().map(member).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+use rkafka_record::{BatchBuilder, BatchOptions};
+
+use super::*;
+use crate::consumer::subscription::Phase;
+
+fn config() -> ConsumerConfig {
+    let mut config = ConsumerConfig::new("a:1").unwrap();
+    config.max_partition_fetch_bytes = 1000;
+    config.fetch_max_bytes = 2500;
+    config
+}
+
+fn tp(index: i32) -> TopicPartition {
+    TopicPartition::new("t", index)
+}
+
+/// Partitions 0 to `count` at offset 0; even ones are led by node 0, odd ones by node 1.
+fn subscriptions(count: i32) -> Subscriptions {
+    let mut subscriptions = Subscriptions::default();
+    subscriptions.set_assigned(&(0..count).map(tp).collect(), true);
+    for index in 0..count {
+        subscriptions.restart(&tp(index), Phase::Ready(0.into()));
+    }
+    subscriptions
+}
+
+fn leader(partition: &TopicPartition) -> Option<Leader> {
+    Some(Leader { node: partition.partition % 2, epoch: Some(1), topic_id: Uuid::from_u128(1) })
+}
+
+/// One batch of `size` bytes and a bit, with one record.
+fn records(offset: i64, size: usize) -> Bytes {
+    let mut builder = BatchBuilder::new(BatchOptions { base_offset: offset, ..Default::default() });
+    builder.append(0, None, Some(&vec![b'x'; size]), &[]).unwrap();
+    builder.build().unwrap()
+}
+
+fn one(index: i32, code: ErrorCode, records: Bytes) -> FetchedPartition {
+    FetchedPartition {
+        partition: tp(index),
+        code,
+        high_watermark: 10,
+        last_stable_offset: 10,
+        log_start_offset: 0,
+        aborted: Vec::new(),
+        preferred_replica: None,
+        leader: None,
+        records,
+    }
+}
+
+fn fetched(partitions: Vec<FetchedPartition>) -> Fetched {
+    Fetched { session_id: 5, code: ErrorCode::None, partitions }
+}
+
+/// Nodes and partitions with offsets that are asked for.
+fn shown(plans: &[Plan]) -> Vec<(i32, Vec<(i32, i64)>)> {
+    let partitions = |plan: &Plan| {
+        plan.asked.partitions.iter().map(|(partition, want)| (partition.partition, want.offset)).collect()
+    };
+    plans.iter().map(|plan| (plan.node, partitions(plan))).collect()
+}
+
+#[test]
+fn one_request_a_broker_and_room_for_records() {
+    let now = Instant::now();
+    let (mut ahead, mut subscriptions) = (Ahead::new(&config()), subscriptions(3));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    assert_eq!(shown(&plans), [(0, vec![(0, 0), (2, 0)]), (1, vec![(1, 0)])]);
+    assert_eq!(ahead.plan(now, &subscriptions, leader), [], "both are busy");
+    let answer = fetched(vec![one(0, ErrorCode::None, records(0, 500))]);
+    assert_eq!(ahead.answered(now, &mut subscriptions, &plans[0], answer), []);
+    // Fetched ahead of the program, which has taken nothing yet.
+    let plans = ahead.plan(now, &subscriptions, leader);
+    assert_eq!(shown(&plans), [(0, vec![(0, 1)])], "only what has changed is named");
+    let answer = fetched(vec![one(0, ErrorCode::None, records(1, 700))]);
+    ahead.answered(now, &mut subscriptions, &plans[0], answer);
+    assert_eq!(ahead.plan(now, &subscriptions, leader), [], "no room: the broker is not asked at all");
+    let taken = ahead.take(&mut subscriptions, 1).unwrap();
+    assert_eq!(taken.iter().map(|record| record.offset).collect::<Vec<_>>(), [0]);
+    assert_eq!(subscriptions.get(&tp(0)).unwrap().position().map(|position| position.offset), Some(1));
+    assert_eq!(shown(&ahead.plan(now, &subscriptions, leader)), [(0, vec![(0, 2)])]);
+}
+
+#[test]
+fn all_memory_is_bounded() {
+    let now = Instant::now();
+    let (mut ahead, mut subscriptions) = (Ahead::new(&config()), subscriptions(6));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    let all = [0, 2, 4].map(|index| one(index, ErrorCode::None, records(0, 900)));
+    ahead.answered(now, &mut subscriptions, &plans[0], fetched(all.into()));
+    let odd = [1, 3, 5].map(|index| one(index, ErrorCode::None, records(0, 900)));
+    ahead.answered(now, &mut subscriptions, &plans[1], fetched(odd.into()));
+    assert!(ahead.bytes() > 2500);
+    assert_eq!(ahead.plan(now, &subscriptions, leader), []);
+    assert_eq!(ahead.take(&mut subscriptions, 100).unwrap().len(), 6);
+    assert_eq!(ahead.bytes(), 0);
+    assert_eq!(ahead.plan(now, &subscriptions, leader).len(), 2);
+}
+
+#[test]
+fn late_answers_after_a_seek() {
+    let now = Instant::now();
+    let (mut ahead, mut subscriptions) = (Ahead::new(&config()), subscriptions(1));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    subscriptions.restart(&tp(0), Phase::Ready(7.into()));
+    let answer = fetched(vec![one(0, ErrorCode::None, records(0, 10))]);
+    ahead.answered(now, &mut subscriptions, &plans[0], answer);
+    assert!(!ahead.has_records(&subscriptions));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    assert_eq!(shown(&plans), [(0, vec![(0, 7)])]);
+    // Fetched, and then sought elsewhere before the program took it.
+    let answer = fetched(vec![one(0, ErrorCode::None, records(7, 10))]);
+    ahead.answered(now, &mut subscriptions, &plans[0], answer);
+    assert!(ahead.has_records(&subscriptions));
+    subscriptions.restart(&tp(0), Phase::Ready(3.into()));
+    assert!(!ahead.has_records(&subscriptions));
+    assert_eq!(ahead.take(&mut subscriptions, 10).unwrap(), []);
+    assert_eq!(ahead.bytes(), 0);
+}
+
+#[test]
+fn paused_partitions_keep_what_was_fetched() {
+    let now = Instant::now();
+    let (mut ahead, mut subscriptions) = (Ahead::new(&config()), subscriptions(1));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    let answer = fetched(vec![one(0, ErrorCode::None, records(0, 10))]);
+    ahead.answered(now, &mut subscriptions, &plans[0], answer);
+    subscriptions.get_mut(&tp(0)).unwrap().paused = true;
+    assert!(!ahead.has_records(&subscriptions));
+    assert_eq!(ahead.take(&mut subscriptions, 10).unwrap(), []);
+    assert_eq!(ahead.plan(now, &subscriptions, leader), []);
+    subscriptions.get_mut(&tp(0)).unwrap().paused = false;
+    assert_eq!(ahead.take(&mut subscriptions, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn errors() {
+    let now = Instant::now();
+    let check = |code: ErrorCode, expected: &[Finding]| {
+        let (mut ahead, mut subscriptions) = (Ahead::new(&config()), subscriptions(1));
+        let plans = ahead.plan(now, &subscriptions, leader);
+        let findings =
+            ahead.answered(now, &mut subscriptions, &plans[0], fetched(vec![one(0, code, Bytes::new())]));
+        assert_eq!(findings, expected, "{code:?}");
+        assert_eq!(ahead.plan(now, &subscriptions, leader), [], "not at once again");
+        let later = ahead.next_deadline(now).unwrap();
+        assert_eq!(ahead.plan(later, &subscriptions, leader).len(), 1);
+    };
+    let stale = [Finding::StaleMetadata(tp(0), None)];
+    check(ErrorCode::NotLeaderOrFollower, &stale);
+    check(ErrorCode::FencedLeaderEpoch, &stale);
+    check(ErrorCode::UnknownTopicOrPartition, &stale);
+    check(ErrorCode::OffsetOutOfRange, &[Finding::OutOfRange(tp(0), 0)]);
+    let code = ErrorCode::TopicAuthorizationFailed;
+    check(code, &[Finding::Refused(tp(0), code)]);
+}
+
+#[test]
+fn a_replica_close_by() {
+    let now = Instant::now();
+    let (mut ahead, mut subscriptions) = (Ahead::new(&config()), subscriptions(1));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    let mut hint = one(0, ErrorCode::None, Bytes::new());
+    hint.preferred_replica = Some(9);
+    ahead.answered(now, &mut subscriptions, &plans[0], fetched(vec![hint]));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    assert_eq!(plans[0].node, 9);
+    // It lags behind: the leader decides.
+    let behind = one(0, ErrorCode::OffsetOutOfRange, Bytes::new());
+    assert_eq!(ahead.answered(now, &mut subscriptions, &plans[0], fetched(vec![behind])), []);
+    assert_eq!(ahead.plan(now, &subscriptions, leader)[0].node, 0);
+}
