@@ -5,10 +5,13 @@ mod broker_api_versions;
 mod cluster;
 mod completions;
 mod configs;
+mod console_consumer;
 mod console_producer;
 mod consumer_groups;
+mod consumer_perf_test;
 mod delete_records;
 mod dump_log;
+mod e2e_latency;
 mod get_offsets;
 mod groups;
 mod leader_election;
@@ -18,6 +21,7 @@ mod server;
 mod server_stop;
 mod storage;
 mod topics;
+mod verifiable_consumer;
 mod verifiable_producer;
 
 use std::ffi::{OsStr, OsString};
@@ -104,6 +108,34 @@ const COMMANDS: &[Entry] = &[
         about: "Print what a partition's files hold",
         definition: dump_log::definition,
         run: dump_log::run,
+    },
+    Entry {
+        name: "console-consumer",
+        stock_name: "console-consumer",
+        about: "Show messages of topics",
+        definition: console_consumer::definition,
+        run: console_consumer::run,
+    },
+    Entry {
+        name: "consumer-perf-test",
+        stock_name: "consumer-perf-test",
+        about: "Measure how fast messages are read",
+        definition: consumer_perf_test::definition,
+        run: consumer_perf_test::run,
+    },
+    Entry {
+        name: "e2e-latency",
+        stock_name: "e2e-latency",
+        about: "Measure how long messages take",
+        definition: e2e_latency::definition,
+        run: e2e_latency::run,
+    },
+    Entry {
+        name: "verifiable-consumer",
+        stock_name: "verifiable-consumer",
+        about: "Read a topic and tell what happens as JSON",
+        definition: verifiable_consumer::definition,
+        run: verifiable_consumer::run,
     },
     Entry {
         name: "topics",

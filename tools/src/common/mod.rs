@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod connect;
+pub(crate) mod consume;
 pub(crate) mod coordinator_records;
 pub(crate) mod failure;
 pub(crate) mod output;

@@ -12,10 +12,13 @@ const STOCK_COMMANDS: &[&str] = &[
     "broker-api-versions",
     "cluster",
     "configs",
+    "console-consumer",
     "console-producer",
     "consumer-groups",
+    "consumer-perf-test",
     "delete-records",
     "dump-log",
+    "e2e-latency",
     "get-offsets",
     "groups",
     "leader-election",
@@ -25,6 +28,7 @@ const STOCK_COMMANDS: &[&str] = &[
     "server-stop",
     "storage",
     "topics",
+    "verifiable-consumer",
     "verifiable-producer",
 ];
 
