@@ -19,11 +19,11 @@ use crate::orders::{self, Order};
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// Runs a test's async part within the patience of all tests.
+/// Runs the async part of a test; it waits for several conditions, each with the patience of all tests.
 fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("in time") })
+    runtime.block_on(async { tokio::time::timeout(4 * PATIENCE, test).await.expect("in time") })
 }
 
 fn config(node: &Node) -> ConsumerConfig {
@@ -361,7 +361,8 @@ fn shares_with_java_cooperative_sticky() {
     check_shared_with_java(AssignorKind::CooperativeSticky);
 }
 
-/// A static member (KIP-345) that comes back within its session timeout has its partitions without a rebalance.
+/// A static member (KIP-345) that comes back within its session timeout has its partitions without a
+/// rebalance.
 #[test]
 fn a_static_member_comes_back() {
     let node = Node::start(&[]);

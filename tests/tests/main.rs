@@ -6,6 +6,7 @@ mod client_consumer;
 mod client_producer;
 mod clients;
 mod commands;
+mod consumer_commands;
 mod differential;
 mod disk_full;
 mod durability;

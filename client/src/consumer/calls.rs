@@ -100,6 +100,8 @@ impl Consumer {
         }
         core.subscribe(interest);
         self.shared.wake.notify_one();
+        // A poll that waits takes part with the new subscription.
+        self.shared.progress.notify_waiters();
         Ok(())
     }
 
@@ -139,8 +141,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Reads exactly these partitions, without the group's sharing; positions of partitions that stay are kept.
-    /// Offsets can still be committed if there is a `group.id`.
+    /// Reads exactly these partitions, without the group's sharing; positions of partitions that stay are
+    /// kept. Offsets can still be committed if there is a `group.id`.
     ///
     /// # Errors
     /// While topics or a pattern are subscribed to.
@@ -182,7 +184,8 @@ impl Consumer {
         self.seek_to(partition, offset.into())
     }
 
-    /// [`Consumer::seek`] with the leader epoch of the record before, so that a truncated log is noticed (KIP-320).
+    /// [`Consumer::seek`] with the leader epoch of the record before, so that a truncated log is noticed
+    /// (KIP-320).
     ///
     /// # Errors
     /// As [`Consumer::seek`].
@@ -224,7 +227,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Polls bring no records of these partitions until [`Consumer::resume`]; what was fetched already is kept.
+    /// Polls bring no records of these partitions until [`Consumer::resume`]; what was fetched already is
+    /// kept.
     ///
     /// # Errors
     /// A partition that is not assigned.
@@ -261,7 +265,8 @@ impl Consumer {
     /// The offset of the next record that a poll brings of this partition; looked up if it is not known yet.
     ///
     /// # Errors
-    /// A partition that is not assigned; [`ConsumerError::Timeout`] after `default.api.timeout.ms`; what the search met.
+    /// A partition that is not assigned; [`ConsumerError::Timeout`] after `default.api.timeout.ms`; what the
+    /// search met.
     pub async fn position(&self, partition: &TopicPartition) -> Result<i64, ConsumerError> {
         let what = format!("the position for partition {partition} could be determined");
         self.within(what, async {
@@ -286,8 +291,8 @@ impl Consumer {
         .await
     }
 
-    /// How many records are between the position and the end, as the last fetch told; the end is the last stable
-    /// offset for read_committed. Absent until something was fetched.
+    /// How many records are between the position and the end, as the last fetch told; the end is the last
+    /// stable offset for read_committed. Absent until something was fetched.
     #[must_use]
     pub fn current_lag(&self, partition: &TopicPartition) -> Option<i64> {
         let core = self.shared.core();
@@ -300,7 +305,8 @@ impl Consumer {
 
 /// Commits.
 impl Consumer {
-    /// Commits the positions of all assigned partitions and waits until it is done; passing errors are retried within
+    /// Commits the positions of all assigned partitions and waits until it is done; passing errors are
+    /// retried within
     /// `default.api.timeout.ms`.
     ///
     /// # Errors
@@ -336,8 +342,8 @@ impl Consumer {
         .await
     }
 
-    /// Commits the positions of all assigned partitions without waiting; what goes wrong is only logged, and a later
-    /// commit makes up for it.
+    /// Commits the positions of all assigned partitions without waiting; what goes wrong is only logged, and
+    /// a later commit makes up for it.
     ///
     /// # Errors
     /// [`ConsumerError::NoGroup`].
@@ -466,7 +472,8 @@ impl Consumer {
         Ok(found.into_iter().filter_map(|(partition, found)| Some((partition, found?.offset))).collect())
     }
 
-    /// The offset that the next record of each of these partitions gets; the last stable offset for read_committed.
+    /// The offset that the next record of each of these partitions gets; the last stable offset for
+    /// read_committed.
     ///
     /// # Errors
     /// As [`Consumer::beginning_offsets`].
@@ -479,8 +486,8 @@ impl Consumer {
         Ok(found.into_iter().filter_map(|(partition, found)| Some((partition, found?.offset))).collect())
     }
 
-    /// The first record at or after a time, in milliseconds since 1970, for each of these partitions; none if no
-    /// record is that young.
+    /// The first record at or after a time, in milliseconds since 1970, for each of these partitions; none if
+    /// no record is that young.
     ///
     /// # Errors
     /// As [`Consumer::beginning_offsets`].

@@ -46,13 +46,15 @@ pub struct ConsumerConfig {
     pub client: ClientConfig,
     /// `group.id`: the group whose members share the partitions and whose offsets are committed.
     pub group_id: Option<String>,
-    /// `group.instance.id`: makes this a static member (KIP-345), which a restart does not cost its partitions.
+    /// `group.instance.id`: makes this a static member (KIP-345), which a restart does not cost its
+    /// partitions.
     pub group_instance_id: Option<String>,
     /// `partition.assignment.strategy`: how the group may share partitions, best first.
     pub assignors: Vec<AssignorKind>,
     /// `session.timeout.ms`: a member that is silent for so long is taken for dead.
     pub session_timeout: Duration,
-    /// `heartbeat.interval.ms`: how often a member shows that it lives; at most a third of the session timeout.
+    /// `heartbeat.interval.ms`: how often a member shows that it lives; at most a third of the session
+    /// timeout.
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`: a member that does not poll for so long gives up its partitions.
     pub max_poll_interval: Duration,

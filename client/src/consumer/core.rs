@@ -1,7 +1,8 @@
 //! The whole consumer without its sockets: what to ask now, and what answers mean. Pure, time passed in.
 //!
-//! The background task calls [`Core::step`] whenever something has changed and sends the questions; answers come back
-//! through [`Core::answer`]. The program's poll takes records and notices from it. All of it is under one short lock.
+//! The background task calls [`Core::step`] whenever something has changed and sends the questions; answers
+//! come back through [`Core::answer`]. The program's poll takes records and notices from it. All of it is
+//! under one short lock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -104,8 +105,15 @@ impl Core {
         if matches!(self.subscriptions.interest, Interest::Pattern(_)) {
             return None;
         }
-        let mut topics: BTreeSet<String> =
-            self.subscriptions.iter().map(|(partition, _)| partition.topic.to_string()).collect();
+        let mut topics = BTreeSet::new();
+        let mut last = None;
+        for (partition, _) in self.subscriptions.iter() {
+            // Partitions of a topic stand together.
+            if last != Some(&partition.topic) {
+                last = Some(&partition.topic);
+                topics.insert(partition.topic.to_string());
+            }
+        }
         if let Interest::Topics(subscribed) = &self.subscriptions.interest {
             topics.extend(subscribed.iter().cloned());
         }
@@ -164,23 +172,19 @@ impl Core {
     fn ask_positions(&mut self, now: Instant, questions: &mut Vec<Question>) {
         let unknown = self.subscriptions.take_unknown(now);
         if self.membership.is_none() {
-            unknown.iter().for_each(|(partition, _)| self.reset(partition));
+            unknown.iter().for_each(|(partition, _)| self.reset(now, partition));
         } else if !unknown.is_empty() {
             questions.push(Question::Committed(unknown));
         }
         let resets = self.subscriptions.take_resets(now);
-        let resets = self.by_leader(now, resets);
+        let resets = self.by_leader(resets);
         questions.extend(resets.into_iter().map(|(node, lookups)| Question::Offsets(node, lookups)));
         let checks = self.subscriptions.take_checks(now);
-        let checks = self.by_leader(now, checks);
+        let checks = self.by_leader(checks);
         questions.extend(checks.into_iter().map(|(node, lookups)| Question::Epochs(node, lookups)));
     }
 
-    fn by_leader<T>(
-        &mut self,
-        now: Instant,
-        wanted: Vec<(TopicPartition, u64, T)>,
-    ) -> BTreeMap<i32, Vec<Lookup<T>>> {
+    fn by_leader<T>(&mut self, wanted: Vec<(TopicPartition, u64, T)>) -> BTreeMap<i32, Vec<Lookup<T>>> {
         let mut by_leader: BTreeMap<i32, Vec<Lookup<T>>> = BTreeMap::new();
         for (partition, edition, what) in wanted {
             match self.view.leader(&partition) {
@@ -189,8 +193,9 @@ impl Core {
                     by_leader.entry(leader.node).or_default().push(lookup);
                 }
                 None => {
+                    // The next metadata will tell; it is asked for no more often than `retry.backoff.ms`.
                     self.view.invalidate();
-                    self.later(now, &partition, edition);
+                    self.subscriptions.answered(&partition, edition);
                 }
             }
         }
@@ -205,11 +210,11 @@ impl Core {
     }
 
     /// Without a position: as `auto.offset.reset` says.
-    fn reset(&mut self, partition: &TopicPartition) {
+    fn reset(&mut self, now: Instant, partition: &TopicPartition) {
         match self.reset_policy() {
             Some(to) => drop(self.subscriptions.restart(partition, Phase::Reset(to))),
             None => {
-                let at = Instant::now() + self.config.client.retry_backoff;
+                let at = now + self.config.client.retry_backoff;
                 if let Some(state) = self.subscriptions.get_mut(partition) {
                     (state.asking, state.not_before) = (false, Some(at));
                 }
@@ -258,9 +263,7 @@ impl Core {
         let mut is_news = false;
         let is_by_group = self.subscriptions.is_by_group();
         if let Some(membership) = self.membership.as_mut().filter(|_| is_by_group) {
-            let was_stable = membership.is_stable();
-            membership.polled(now);
-            is_news |= !was_stable;
+            is_news |= membership.polled(now);
         }
         if self.config.enable_auto_commit && self.membership.is_some() && now >= self.next_auto_commit {
             self.next_auto_commit = now + self.config.auto_commit_interval;
@@ -342,3 +345,6 @@ pub(crate) fn moves_coordinator(code: ErrorCode) -> bool {
 fn is_lost(answered: &Answered) -> bool {
     matches!(answered, Answered::CoordinatorLost)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,9 @@ use futures_util::future::BoxFuture;
 use super::Consumer;
 use crate::topic_partition::TopicPartition;
 
-/// Told of partitions that come and go, within [`Consumer::poll`], [`Consumer::unsubscribe`] and [`Consumer::close`].
-/// The rebalance waits for it, so `max.poll.interval.ms` applies. Commits and seeks are fine, polling is not.
+/// Told of partitions that come and go, within [`Consumer::poll`], [`Consumer::unsubscribe`] and
+/// [`Consumer::close`]. The rebalance waits for it, so `max.poll.interval.ms` applies. Commits and seeks are
+/// fine, polling is not.
 ///
 /// If the future of a poll is dropped while the listener runs, the next poll tells it anew.
 ///
@@ -52,8 +53,8 @@ pub trait RebalanceListener: Send + 'static {
         Box::pin(std::future::ready(()))
     }
 
-    /// These partitions may be somebody else's by now: the group moved on without this member. Their offsets cannot
-    /// be committed any more. By default the same as when they are revoked, as in Java.
+    /// These partitions may be somebody else's by now: the group moved on without this member. Their offsets
+    /// cannot be committed any more. By default the same as when they are revoked, as in Java.
     fn partitions_lost<'a>(
         &'a mut self,
         consumer: &'a Consumer,

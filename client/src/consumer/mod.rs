@@ -13,8 +13,8 @@
 //! | `task.rs` | the background task |
 //! | `remote.rs`, `remote_group.rs` | the requests |
 //!
-//! One background task does all the talking: heartbeats, fetches ahead of the program, metadata. The program's part
-//! happens in [`Consumer::poll`]: rebalances begin and listeners run there, as in Java.
+//! One background task does all the talking: heartbeats, fetches ahead of the program, metadata. The
+//! program's part happens in [`Consumer::poll`]: rebalances begin and listeners run there, as in Java.
 
 mod assignor;
 mod calls;
@@ -59,11 +59,11 @@ use self::task::Shared;
 use crate::cluster::Cluster;
 use crate::topic_partition::TopicPartition;
 
-/// Reads records. Cheap to poll; one consumer is one member of its group. All calls take `&self`, but only one poll
-/// runs at a time.
+/// Reads records. Cheap to poll; one consumer is one member of its group. All calls take `&self`, but only
+/// one poll runs at a time.
 ///
-/// Dropping it ends its background task at once: the group notices after the session timeout. [`Consumer::close`]
-/// commits, leaves the group and is over in no time.
+/// Dropping it ends its background task at once: the group notices after the session timeout.
+/// [`Consumer::close`] commits, leaves the group and is over in no time.
 pub struct Consumer {
     shared: Arc<Shared>,
     /// Held by the poll that runs; it owns the listener.
@@ -81,8 +81,8 @@ impl Consumer {
     /// Finds the cluster and starts the background task, which runs on the current tokio runtime.
     ///
     /// # Errors
-    /// Settings that contradict each other, or [`ClientError::Unreachable`](crate::ClientError::Unreachable) with the
-    /// reason for each address.
+    /// Settings that contradict each other, or [`ClientError::Unreachable`](crate::ClientError::Unreachable)
+    /// with the reason for each address.
     pub async fn connect(config: ConsumerConfig) -> Result<Consumer, ConsumerError> {
         config.check()?;
         let cluster = Arc::new(Cluster::connect(config.client.clone()).await?);
@@ -97,14 +97,14 @@ impl Consumer {
         Ok(Consumer { shared, polling: tokio::sync::Mutex::default(), _background: background })
     }
 
-    /// The next records, at most `max.poll.records`; none if `timeout` passes without any. Commits positions every
-    /// `auto.commit.interval.ms` if `enable.auto.commit`, and takes part in rebalances: a member of a group has to poll
-    /// at least every `max.poll.interval.ms`. Dropping the future loses nothing.
+    /// The next records, at most `max.poll.records`; none if `timeout` passes without any. Commits positions
+    /// every `auto.commit.interval.ms` if `enable.auto.commit`, and takes part in rebalances: a member of a
+    /// group has to poll at least every `max.poll.interval.ms`. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// What the background met since the last poll: no offset to begin at, an unreadable batch (it fails again until
-    /// one seeks past it), a group that refuses this member. Passing errors, such as brokers that are away, are retried
-    /// instead.
+    /// What the background met since the last poll: no offset to begin at, an unreadable batch (it fails
+    /// again until one seeks past it), a group that refuses this member. Passing errors, such as brokers that
+    /// are away, are retried instead.
     pub async fn poll(&self, timeout: Duration) -> Result<ConsumerRecords, ConsumerError> {
         let mut listener = self.polling.try_lock().map_err(|_| ConsumerError::PollIsRunning)?;
         let deadline = tokio::time::Instant::now() + timeout;
@@ -227,8 +227,8 @@ impl Consumer {
         Ok((!records.is_empty()).then_some(ConsumerRecords { records }))
     }
 
-    /// Commits if `enable.auto.commit`, tells the listener, leaves the group and ends the background task. It takes no
-    /// longer than `timeout`: what is not done by then is left to the session timeout.
+    /// Commits if `enable.auto.commit`, tells the listener, leaves the group and ends the background task. It
+    /// takes no longer than `timeout`: what is not done by then is left to the session timeout.
     ///
     /// # Errors
     /// [`ConsumerError::Timeout`].

@@ -1,8 +1,8 @@
-//! The blobs that members and leader of a consumer group exchange (`ConsumerProtocol` of the Java client), and the
-//! user data of the sticky assignors. Brokers pass them on unread.
+//! The blobs that members and leader of a consumer group exchange (`ConsumerProtocol` of the Java client),
+//! and the user data of the sticky assignors. Brokers pass them on unread.
 //!
-//! Subscriptions are written in version 3, as Java does since 3.5; readers of older versions ignore what they do not
-//! know, and a version beyond 3 is read as far as version 3 goes.
+//! Subscriptions are written in version 3, as Java does since 3.5; readers of older versions ignore what they
+//! do not know, and a version beyond 3 is read as far as version 3 goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

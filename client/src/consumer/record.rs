@@ -16,8 +16,8 @@ pub struct Header {
     pub value: Option<Bytes>,
 }
 
-/// One record. Keys, values and headers share the memory of the fetched (or decompressed) batch: a program that
-/// keeps a few records of many for long should copy them.
+/// One record. Keys, values and headers share the memory of the fetched (or decompressed) batch: a program
+/// that keeps a few records of many for long should copy them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerRecord {
     /// The topic's name.

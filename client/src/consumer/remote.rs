@@ -1,4 +1,5 @@
-//! The requests of a consumer, and their answers in its own terms. No state but the connection to the coordinator.
+//! The requests of a consumer, and their answers in its own terms. No state but the connection to the
+//! coordinator.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,7 +98,8 @@ impl Remote {
         Ok(told.into_iter().map(|(partition, told)| (partition, told.map(position))).collect())
     }
 
-    /// ListOffsets to one leader: timestamp (-1 latest, -2 earliest) and leader epoch by partition. Offset -1 is none.
+    /// ListOffsets to one leader: timestamp (-1 latest, -2 earliest) and leader epoch by partition. Offset -1
+    /// is none.
     pub(crate) async fn list_offsets(
         &self,
         node: i32,
@@ -136,7 +138,8 @@ impl Remote {
         Ok(told)
     }
 
-    /// Where the epochs of positions end at their leader (KIP-320); nothing where the broker does not tell consumers.
+    /// Where the epochs of positions end at their leader (KIP-320); nothing where the broker does not tell
+    /// consumers.
     pub(crate) async fn epochs(
         &self,
         node: i32,

@@ -8,8 +8,9 @@
 //!             ▲                   ▼
 //!             └─ out of range ─ Ready ──► Check (new leader epoch, KIP-320)
 //! ```
-//! Positions move only while `Ready`. Every assignment, seek and reset gives the partition a new *edition*; answers to
-//! questions that were asked for an older edition are dropped, so a late answer never moves a position.
+//! Positions move only while `Ready`. Every assignment, seek and reset gives the partition a new *edition*;
+//! answers to questions that were asked for an older edition are dropped, so a late answer never moves a
+//! position.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -123,9 +124,15 @@ pub(crate) struct Subscriptions {
     pub(crate) interest: Interest,
     partitions: BTreeMap<TopicPartition, Partition>,
     editions: u64,
+    changes: u64,
 }
 
 impl Subscriptions {
+    /// Grows whenever a partition comes, goes or gets a new edition.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     pub(crate) fn get(&self, partition: &TopicPartition) -> Option<&Partition> {
         self.partitions.get(partition)
     }
@@ -147,9 +154,10 @@ impl Subscriptions {
         matches!(self.interest, Interest::Topics(_) | Interest::Pattern(_))
     }
 
-    /// Takes over which partitions are assigned; those that stay keep their positions. `announced` tells whether
-    /// new ones may be fetched without a listener's leave.
+    /// Takes over which partitions are assigned; those that stay keep their positions. `announced` tells
+    /// whether new ones may be fetched without a listener's leave.
     pub(crate) fn set_assigned(&mut self, wanted: &BTreeSet<TopicPartition>, announced: bool) {
+        self.changes += 1;
         self.partitions.retain(|partition, _| wanted.contains(partition));
         for partition in wanted {
             if !self.partitions.contains_key(partition) {
@@ -167,6 +175,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn remove(&mut self, gone: &BTreeSet<TopicPartition>) {
+        self.changes += 1;
         self.partitions.retain(|partition, _| !gone.contains(partition));
     }
 
@@ -174,6 +183,7 @@ impl Subscriptions {
     pub(crate) fn restart(&mut self, partition: &TopicPartition, phase: Phase) -> bool {
         let Some(state) = self.partitions.get_mut(partition) else { return false };
         self.editions += 1;
+        self.changes += 1;
         state.edition = self.editions;
         state.phase = phase;
         state.asking = false;

@@ -14,8 +14,8 @@ use super::membership::GroupRequest;
 use super::remote::Remote;
 use crate::metadata::Interest;
 
-/// What the program's calls and the background task share. The core's lock is held for short work only, never across
-/// an await.
+/// What the program's calls and the background task share. The core's lock is held for short work only, never
+/// across an await.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) remote: Remote,
@@ -83,10 +83,6 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 shared.progress.notify_waiters();
             }
             () = alarm => {}
-        }
-        // Polls that wait for a rebalance to become due look again.
-        if shared.core().membership.as_ref().is_some_and(|one| !one.is_stable()) {
-            shared.progress.notify_waiters();
         }
     }
 }

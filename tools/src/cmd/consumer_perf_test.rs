@@ -1,6 +1,8 @@
-//! `rkafka consumer-perf-test`: how fast messages are read, in the lines of `kafka-consumer-perf-test.sh` of Kafka 4.3.
+//! `rkafka consumer-perf-test`: how fast messages are read, in the lines of `kafka-consumer-perf-test.sh` of
+//! Kafka 4.3.
 //!
-//! The first of the settings that options and file have in common wins, as in the stock tool. `--print-metrics` and
+//! The first of the settings that options and file have in common wins, as in the stock tool.
+//! `--print-metrics` and
 //! `--socket-buffer-size` are accepted without effect.
 
 use std::collections::BTreeSet;
@@ -55,8 +57,8 @@ struct Options {
     /// The maximum amount of data to fetch from a single partition per request.
     #[arg(long, value_name = "size", default_value = "1048576")]
     fetch_size: u32,
-    /// If the consumer does not already have an established offset to consume from, start with the latest record present
-    /// in the log rather than the earliest record.
+    /// If the consumer does not already have an established offset to consume from, start with the latest
+    /// record present in the log rather than the earliest record.
     #[arg(long)]
     from_latest: bool,
     /// Accepted without effect: the size of the tcp RECV size.
@@ -80,7 +82,8 @@ struct Options {
     /// The maximum allowed time in milliseconds between returned records.
     #[arg(long, value_name = "milliseconds", default_value = "10000")]
     timeout: u64,
-    /// The date format of the time fields, as java.text.SimpleDateFormat has it: y, M, d, H, m, s, S and quoted text.
+    /// The date format of the time fields, as java.text.SimpleDateFormat has it: y, M, d, H, m, s, S and
+    /// quoted text.
     #[arg(long, value_name = "date format", default_value = "yyyy-MM-dd HH:mm:ss:SSS")]
     date_format: String,
 }
@@ -152,7 +155,7 @@ impl RebalanceListener for Listener {
         partitions: &'a [TopicPartition],
     ) -> BoxFuture<'a, ()> {
         let mut joining = lock(&self.0);
-        partitions.iter().for_each(|partition| drop(joining.owned.remove(partition)));
+        joining.owned.retain(|partition| !partitions.contains(partition));
         if joining.owned.is_empty() {
             joining.since = Instant::now();
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use rkafka_client::producer::{Acks, Header, Producer, ProducerConfig, Record};
 use rkafka_client::{
-    Admin, Consumer, ConsumerConfig, ConsumerError, ConsumerRecords, NewTopic, TopicPartition,
+    Admin, Consumer, ConsumerConfig, ConsumerError, ConsumerRecords, ErrorCode, NewTopic, TopicPartition,
 };
 use rkafka_config::Properties;
 
@@ -218,9 +218,7 @@ async fn begin(consumer: &Consumer, plan: &Plan) -> Result<(), ConsumerError> {
     let deadline = Instant::now() + POLL;
     let topic = loop {
         match consumer.partitions_for(&plan.topic).await {
-            Err(error)
-                if error.code().is_some_and(|code| code.is_retriable()) && Instant::now() < deadline =>
-            {
+            Err(error) if error.code().is_some_and(ErrorCode::is_retriable) && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             found => break found?,

@@ -92,7 +92,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     runtime.map_err(|error| Failure::message(format!("cannot start: {error}")))?.block_on(work)
 }
 
-/// Ends when the user (Ctrl-C) or the system (SIGTERM) wants the command to; with the exit code that shells expect.
+/// Ends when the user (Ctrl-C) or the system (SIGTERM) wants the command to; with the exit code that shells
+/// expect.
 pub(crate) async fn interrupted() -> u8 {
     let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
         return std::future::pending().await;

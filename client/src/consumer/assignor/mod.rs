@@ -1,7 +1,7 @@
 //! Who gets which partitions: the four assignors of the Java client, wire-compatible with them.
 //!
-//! The leader of a group runs the assignor that all members have in common; what members and leader exchange are the
-//! blobs of `protocol.rs`. Everything here is pure and deterministic.
+//! The leader of a group runs the assignor that all members have in common; what members and leader exchange
+//! are the blobs of `protocol.rs`. Everything here is pure and deterministic.
 
 mod range;
 mod round_robin;

@@ -1,5 +1,5 @@
-//! `range`: topic by topic, members in order get contiguous ranges; the first ones get one more where it does not
-//! come out even.
+//! `range`: topic by topic, members in order get contiguous ranges; the first ones get one more where it does
+//! not come out even.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! `roundrobin`: all partitions in the order of topic and number, dealt to members in turn; a member that does not
-//! subscribe to the topic is passed over.
+//! `roundrobin`: all partitions in the order of topic and number, dealt to members in turn; a member that
+//! does not subscribe to the topic is passed over.
 
 use super::{Assignment, Members, Topics, in_order};
 use crate::topic_partition::TopicPartition;

@@ -1,9 +1,9 @@
-//! `sticky` and `cooperative-sticky` (KIP-54, KIP-429): loads that differ by as little as subscriptions allow, and
-//! members keep what they had.
+//! `sticky` and `cooperative-sticky` (KIP-54, KIP-429): loads that differ by as little as subscriptions
+//! allow, and members keep what they had.
 //!
-//! First everybody keeps what it owned in the newest generation and still subscribes to; then what nobody has goes
-//! to the least loaded of those who may have it; then partitions move from a loaded member to one with at least two
-//! fewer until no such pair is left.
+//! First everybody keeps what it owned in the newest generation and still subscribes to; then what nobody has
+//! goes to the least loaded of those who may have it; then partitions move from a loaded member to one with
+//! at least two fewer until no such pair is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +25,8 @@ pub(super) fn owned_of_user_data(member: &Member) -> Owned {
     Owned { partitions, generation: generation.unwrap_or(-1) }
 }
 
-/// `cooperative-sticky` members tell it in their subscription, the generation since version 2 (KIP-792) and before
-/// that in the user data.
+/// `cooperative-sticky` members tell it in their subscription, the generation since version 2 (KIP-792) and
+/// before that in the user data.
 pub(super) fn owned_of_subscription(member: &Member) -> Owned {
     let subscription = &member.subscription;
     let from_user_data = || {
@@ -111,8 +111,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Moves partitions down until no move makes a difference of loads smaller. Each move lowers the sum of squared
-    /// loads, so this ends.
+    /// Moves partitions down until no move makes a difference of loads smaller. Each move lowers the sum of
+    /// squared loads, so this ends.
     fn level(&mut self) {
         while let Some((from, to, partition)) = self.next_move() {
             if let Some(held) = self.held.get_mut(from) {
@@ -147,8 +147,8 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Who had what. Where two claim a partition, the newer generation has it, and within one generation nobody: both may
-/// still be at it.
+/// Who had what. Where two claim a partition, the newer generation has it, and within one generation nobody:
+/// both may still be at it.
 fn claims(
     members: &Members,
     owned_of: fn(&Member) -> Owned,

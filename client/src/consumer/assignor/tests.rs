@@ -1,4 +1,5 @@
-//! Against what Kafka 4.3's own classes gave for the same input (`java_4_3.txt`), and properties of any input.
+//! Against what Kafka 4.3's own classes gave for the same input (`java_4_3.txt`), and properties of any
+//! input.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -225,7 +226,8 @@ proptest! {
         }
     }
 
-    /// A newcomer to a cooperative group gets nothing that another still owns; one more rebalance hands it over.
+    /// A newcomer to a cooperative group gets nothing that another still owns; one more rebalance hands it
+    /// over.
     #[test]
     fn cooperative_takes_two_rounds((topics, wishes) in groups()) {
         let kind = AssignorKind::CooperativeSticky;

@@ -38,9 +38,10 @@ impl Core {
             | Answer::Heartbeat(attempt, Err(error)) => {
                 tracing::debug!(%error, "no answer from the coordinator");
                 let refused = error_of_group(&error);
-                self.group(|membership| match refused {
-                    Some(refused) => Answered::Fatal(refused),
-                    None => membership.unanswered(now, attempt),
+                self.group(|membership| {
+                    // It is tried again all the same: permissions may be given later.
+                    let answered = membership.unanswered(now, attempt);
+                    refused.map_or(answered, Answered::Fatal)
                 });
             }
             Answer::Left => {}
@@ -145,7 +146,7 @@ impl Core {
                 }
                 Some(Ok(None)) => {
                     if self.subscriptions.answered(&partition, edition).is_some() {
-                        self.reset(&partition);
+                        self.reset(now, &partition);
                     }
                 }
                 Some(Err(error)) => {

@@ -1,8 +1,9 @@
 //! What to ask which broker next, and what its answers mean.
 //!
-//! One request a broker is under way while the program works through what came before. Memory is bounded: a broker is
-//! not asked while one of its partitions has `max.partition.fetch.bytes` waiting for the program (so an answer for the
-//! others is never waited for while that one has room again), nor any broker while `fetch.max.bytes` wait in all.
+//! One request a broker is under way while the program works through what came before. Memory is bounded: a
+//! broker is not asked while one of its partitions has `max.partition.fetch.bytes` waiting for the program
+//! (so an answer for the others is never waited for while that one has room again), nor any broker while
+//! `fetch.max.bytes` wait in all.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -96,6 +97,8 @@ pub(crate) struct Ahead {
     /// Partitions with records, next to be served first.
     turns: VecDeque<TopicPartition>,
     bytes: usize,
+    /// What [`Subscriptions::changes`] was when void lines were last dropped.
+    changes_seen: u64,
     bytes_max: usize,
     partition_bytes_max: i32,
     reading: Reading,
@@ -110,6 +113,7 @@ impl Ahead {
             lines: BTreeMap::new(),
             turns: VecDeque::new(),
             bytes: 0,
+            changes_seen: 0,
             bytes_max: usize::try_from(config.fetch_max_bytes).unwrap_or_default().max(1),
             partition_bytes_max: config.max_partition_fetch_bytes,
             reading: Reading {
@@ -137,6 +141,9 @@ impl Ahead {
         for (partition, state) in subscriptions.iter().filter(|(_, state)| state.is_fetchable()) {
             let (Phase::Ready(position), Some(leader)) = (state.phase, leader(partition)) else { continue };
             let node = state.replica(now).unwrap_or(leader.node);
+            if self.nodes.get(&node).is_some_and(|node| node.is_busy) {
+                continue;
+            }
             let line = self.lines.entry(partition.clone()).or_insert_with(|| Line {
                 edition: state.edition,
                 next: position,
@@ -160,7 +167,7 @@ impl Ahead {
         let mut plans = Vec::new();
         for (node, (wants, editions)) in wanted {
             let known = self.nodes.entry(node).or_default();
-            if known.is_busy || full.contains(&node) {
+            if full.contains(&node) {
                 continue;
             }
             known.is_busy = true;
@@ -171,6 +178,10 @@ impl Ahead {
 
     /// Forgets what was fetched for editions that are over.
     fn drop_void(&mut self, subscriptions: &Subscriptions) {
+        if self.changes_seen == subscriptions.changes() {
+            return;
+        }
+        self.changes_seen = subscriptions.changes();
         let edition = |partition: &TopicPartition| subscriptions.get(partition).map(|state| state.edition);
         self.lines.retain(|partition, line| {
             let is_valid = edition(partition) == Some(line.edition);

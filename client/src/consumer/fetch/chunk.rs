@@ -1,8 +1,8 @@
 //! Fetched bytes of one partition, made into records as the program takes them.
 //!
-//! Keys and values are slices of the fetched frame, or of the decompressed batch: nothing is copied. Of a batch that
-//! begins before the position the first records are left out; so are control batches and, for read_committed, those
-//! of aborted transactions (KIP-98).
+//! Keys and values are slices of the fetched frame, or of the decompressed batch: nothing is copied. Of a
+//! batch that begins before the position the first records are left out; so are control batches and, for
+//! read_committed, those of aborted transactions (KIP-98).
 
 use std::collections::BTreeSet;
 use std::vec;
@@ -74,7 +74,8 @@ impl Chunk {
         self.bytes.len()
     }
 
-    /// Moves at most `limit` records to `out` and returns the position behind them; also whether the chunk has ended.
+    /// Moves at most `limit` records to `out` and returns the position behind them; also whether the chunk
+    /// has ended.
     ///
     /// # Errors
     /// A batch that cannot be read; the position is that of the batch, and asking again fails again.

@@ -1,5 +1,5 @@
-//! The client's side of a fetch session (KIP-227): the broker remembers the partitions of the last request, and the
-//! next one names only what has changed.
+//! The client's side of a fetch session (KIP-227): the broker remembers the partitions of the last request,
+//! and the next one names only what has changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,9 +6,9 @@
 //!              │                       assign)                   │
 //!              └── a rebalance is due: subscription, heartbeat ◄─┘
 //! ```
-//! The program takes part where it polls: what it has to give up, has lost or was given are [`Notice`]s, and the next
-//! step waits until it has been told. With only cooperative assignors (KIP-429) a member keeps what nobody else gets.
-//! Answers carry the attempt they belong to; those of an earlier one are dropped.
+//! The program takes part where it polls: what it has to give up, has lost or was given are [`Notice`]s, and
+//! the next step waits until it has been told. With only cooperative assignors (KIP-429) a member keeps what
+//! nobody else gets. Answers carry the attempt they belong to; those of an earlier one are dropped.
 
 mod answers;
 
@@ -221,16 +221,16 @@ impl Membership {
         self.rejoin.get_or_insert_with(|| reason.to_owned());
     }
 
-    /// The program polls: begins a rebalance that is due.
-    pub(crate) fn polled(&mut self, now: Instant) {
+    /// The program polls: begins a rebalance that is due; true if one began.
+    pub(crate) fn polled(&mut self, now: Instant) -> bool {
         self.last_poll = now;
         if !self.notices.is_empty() || (self.rejoin.is_none() && !self.is_lost) {
-            return;
+            return false;
         }
         match self.state {
             State::Out | State::Stable | State::Preparing => {}
             // What is under way takes the newest subscription with it, or ends in another rebalance.
-            State::Joining | State::Leading(_) | State::Syncing(_) => return,
+            State::Joining | State::Leading(_) | State::Syncing(_) => return false,
         }
         self.state = State::Preparing;
         let gone = if self.is_lost || !self.is_cooperative() {
@@ -246,6 +246,7 @@ impl Membership {
         } else {
             self.notices.push_back(Notice::Revoked(gone));
         }
+        true
     }
 
     fn join(&mut self) {
@@ -308,8 +309,8 @@ impl Membership {
         Some(GroupRequest::Heartbeat(self.identity()))
     }
 
-    /// The program has not polled for `max.poll.interval.ms`: a dynamic member leaves, a static one falls silent and is
-    /// missed after its session timeout.
+    /// The program has not polled for `max.poll.interval.ms`: a dynamic member leaves, a static one falls
+    /// silent and is missed after its session timeout.
     fn stalled(&mut self) -> Option<GroupRequest> {
         let identity = self.identity();
         let is_static = identity.instance_id.is_some();

@@ -338,8 +338,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever happens, no partition is given twice in a generation; and when it stops happening, all partitions
-    /// have exactly one owner.
+    /// Whatever happens, no partition is given twice in a generation; and when it stops happening, all
+    /// partitions have exactly one owner.
     #[test]
     fn one_owner_in_a_generation(steps in steps(), kind in prop::sample::select(&AssignorKind::ALL[..])) {
         let mut world = World::new(kind, 3);

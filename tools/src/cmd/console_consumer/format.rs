@@ -15,7 +15,8 @@ pub(super) enum Formatter {
     /// The default's line, and one for the log on standard error.
     Logging(Columns),
     NoOp,
-    /// Of Kafka 2.2: it has shown 0 since message format 2, whose records have no checksum; the topic before it.
+    /// Of Kafka 2.2: it has shown 0 since message format 2, whose records have no checksum; the topic before
+    /// it.
     Checksum(Option<String>),
     /// Commits in `__consumer_offsets`.
     Offsets,
@@ -27,14 +28,14 @@ pub(super) enum Formatter {
 #[derive(Debug)]
 pub(super) enum FormatError {
     /// Nobody reads standard output any more.
-    Output(io::Error),
+    Output,
     /// The message is not what the formatter expects.
     Message(String),
 }
 
 impl From<io::Error> for FormatError {
-    fn from(error: io::Error) -> FormatError {
-        FormatError::Output(error)
+    fn from(_: io::Error) -> FormatError {
+        FormatError::Output
     }
 }
 
@@ -152,8 +153,8 @@ impl Columns {
                 "key.deserializer" => columns.key_deserializer = Some(Deserializer::new(value)?),
                 "value.deserializer" => columns.value_deserializer = Some(Deserializer::new(value)?),
                 "headers.deserializer" => columns.headers_deserializer = Some(Deserializer::new(value)?),
-                // Settings of formatters and deserializers that are not there are nobody's business, as in the stock
-                // tool.
+                // Settings of formatters and deserializers that are not there are nobody's business, as in
+                // the stock tool.
                 _ => {}
             }
         }

@@ -1,5 +1,5 @@
-//! `rkafka console-consumer`: shows messages, as `kafka-console-consumer.sh` of Kafka 4.3 does, and as that of 2.2 where
-//! its options are given.
+//! `rkafka console-consumer`: shows messages, as `kafka-console-consumer.sh` of Kafka 4.3 does, and as that
+//! of 2.2 where its options are given.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -7,9 +7,10 @@
 //! | `format.rs` | the formatters |
 //! | `coordinator.rs` | records of `__consumer_offsets` as JSON |
 //!
-//! Differences from the stock tool, all intended: brokers that cannot be reached end it within seconds with the reason;
-//! records of `__consumer_offsets` are shown one a line; `print.epoch` shows the epoch, which the stock tool drops on the
-//! way; the logging formatter's lines are on standard error; deprecated options are not complained about.
+//! Differences from the stock tool, all intended: brokers that cannot be reached end it within seconds with
+//! the reason; records of `__consumer_offsets` are shown one a line; `print.epoch` shows the epoch, which the
+//! stock tool drops on the way; the logging formatter's lines are on standard error; deprecated options are
+//! not complained about.
 
 mod coordinator;
 mod format;
@@ -169,7 +170,7 @@ fn show_one(
 ) -> Result<(), Ended> {
     match formatter.write(record, out) {
         Ok(()) => Ok(()),
-        Err(FormatError::Output(_)) => Err(nobody_reads()),
+        Err(FormatError::Output) => Err(nobody_reads()),
         Err(FormatError::Message(reason)) if options.skip_message_on_error => {
             log_error("Error processing message, skipping this message: ", &reason);
             Ok(())

@@ -34,15 +34,16 @@ pub(super) struct Options {
     /// DEPRECATED: the older name of --include.
     #[arg(long, value_name = "Java regex (String)", hide = true)]
     whitelist: Option<String>,
-    /// The partition to consume from. Consumption starts from the end of the partition unless '--offset' is specified.
+    /// The partition to consume from. Consumption starts from the end of the partition unless '--offset' is
+    /// specified.
     #[arg(long, value_name = "partition")]
     partition: Option<i32>,
-    /// The offset to consume from (a non-negative number), or 'earliest' which means from beginning, or 'latest' which
-    /// means from end (default: latest).
+    /// The offset to consume from (a non-negative number), or 'earliest' which means from beginning, or
+    /// 'latest' which means from end (default: latest).
     #[arg(long, value_name = "consume offset")]
     offset: Option<String>,
-    /// If the consumer does not already have an established offset to consume from, start with the earliest message
-    /// present in the log rather than the latest message.
+    /// If the consumer does not already have an established offset to consume from, start with the earliest
+    /// message present in the log rather than the latest message.
     #[arg(long)]
     from_beginning: bool,
     /// The consumer group id of the consumer.
@@ -54,18 +55,21 @@ pub(super) struct Options {
     /// If specified, exit if no message is available for consumption for the specified interval.
     #[arg(long, value_name = "timeout_ms")]
     timeout_ms: Option<i64>,
-    /// How messages are shown: default, logging, no-op, checksum, offsets, group-metadata, or the name of a stock class.
+    /// How messages are shown: default, logging, no-op, checksum, offsets, group-metadata, or the name of a
+    /// stock class.
     #[arg(long, value_name = "class")]
     formatter: Option<String>,
-    /// Settings of the formatter in the form key=value: print.timestamp, print.key, print.offset, print.epoch,
-    /// print.partition, print.headers, print.value (true or false), key.separator, line.separator, headers.separator,
-    /// null.literal, key.deserializer, value.deserializer, headers.deserializer.
+    /// Settings of the formatter in the form key=value: print.timestamp, print.key, print.offset,
+    /// print.epoch, print.partition, print.headers, print.value (true or false), key.separator,
+    /// line.separator, headers.separator, null.literal, key.deserializer, value.deserializer,
+    /// headers.deserializer.
     #[arg(long, value_name = "prop")]
     formatter_property: Vec<String>,
     /// (DEPRECATED) The older name of --formatter-property.
     #[arg(long, value_name = "prop")]
     property: Vec<String>,
-    /// Config properties file to initialize the message formatter. Note that --formatter-property takes precedence.
+    /// Config properties file to initialize the message formatter. Note that --formatter-property takes
+    /// precedence.
     #[arg(long, value_name = "config file")]
     formatter_config: Option<PathBuf>,
     /// The name of the class to use for deserializing keys.
@@ -81,8 +85,8 @@ pub(super) struct Options {
     /// If there is an error when processing a message, skip it instead of halt.
     #[arg(long)]
     pub(super) skip_message_on_error: bool,
-    /// Log lifecycle events of the consumer in addition to logging consumed messages. (This is specific for system
-    /// tests.)
+    /// Log lifecycle events of the consumer in addition to logging consumed messages. (This is specific for
+    /// system tests.)
     #[arg(long)]
     pub(super) enable_systest_events: bool,
 }
@@ -265,9 +269,10 @@ mod tests {
     use clap::FromArgMatches;
 
     use super::*;
+    use crate::common::args::finish_definition;
 
     fn plan(line: &str) -> Result<Plan, String> {
-        let command = Options::augment_args(clap::Command::new("console-consumer"));
+        let command = finish_definition(Options::augment_args(clap::Command::new("console-consumer")));
         let matches =
             command.try_get_matches_from(["console-consumer"].into_iter().chain(line.split_whitespace()));
         let options = Options::from_arg_matches(&matches.unwrap()).unwrap();

@@ -1,7 +1,8 @@
+use proptest::prelude::*;
 use rkafka_record::{BatchBuilder, BatchOptions};
 
 use super::*;
-use crate::consumer::subscription::Phase;
+use crate::consumer::subscription::{Partition, Phase};
 
 fn config() -> ConsumerConfig {
     let mut config = ConsumerConfig::new("a:1").unwrap();
@@ -170,4 +171,152 @@ fn a_replica_close_by() {
     let behind = one(0, ErrorCode::OffsetOutOfRange, Bytes::new());
     assert_eq!(ahead.answered(now, &mut subscriptions, &plans[0], fetched(vec![behind])), []);
     assert_eq!(ahead.plan(now, &subscriptions, leader)[0].node, 0);
+}
+
+/// A log of batches with the offsets that compaction left in each.
+type Log = Vec<Vec<i64>>;
+
+fn log() -> impl Strategy<Value = Log> {
+    // Gaps before each record and batch.
+    prop::collection::vec(prop::collection::vec(0_i64..3, 1..6), 1..12).prop_map(|gaps| {
+        let mut next = 0;
+        let mut offset = |gap: i64| {
+            next += gap + 1;
+            next - 1
+        };
+        gaps.into_iter().map(|batch| batch.into_iter().map(&mut offset).collect()).collect()
+    })
+}
+
+/// What a broker answers to a fetch from `from`: at most `count` whole batches from the one that holds it on.
+fn stored(log: &Log, from: i64, count: usize) -> Bytes {
+    let batches = log.iter().filter(|batch| batch.last().is_some_and(|last| *last >= from)).take(count);
+    let encoded = batches.map(|offsets| {
+        let mut builder = BatchBuilder::new(BatchOptions { base_offset: offsets[0], ..Default::default() });
+        for offset in offsets {
+            builder.append_at(*offset, 0, None, Some(&[b'x'; 100]), &[]).unwrap();
+        }
+        builder.build().unwrap().to_vec()
+    });
+    encoded.collect::<Vec<_>>().concat().into()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Plan,
+    /// Answers the oldest request with so many batches for each partition it asks for.
+    Answer(usize),
+    Refuse,
+    Lose,
+    Take(usize),
+    Pause(i32, bool),
+    Seek(i32, i64),
+    Wait,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Plan),
+        4 => (0_usize..4).prop_map(Step::Answer),
+        1 => Just(Step::Refuse),
+        1 => Just(Step::Lose),
+        4 => (1_usize..9).prop_map(Step::Take),
+        1 => (0_i32..3, any::<bool>()).prop_map(|(index, paused)| Step::Pause(index, paused)),
+        1 => (0_i32..3, 0_i64..20).prop_map(|(index, offset)| Step::Seek(index, offset)),
+        2 => Just(Step::Wait),
+    ];
+    prop::collection::vec(step, 0..150)
+}
+
+struct World {
+    now: Instant,
+    log: Log,
+    ahead: Ahead,
+    subscriptions: Subscriptions,
+    asked: VecDeque<Plan>,
+    /// The next offset that each partition has to bring, at the least.
+    next: BTreeMap<TopicPartition, i64>,
+}
+
+impl World {
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Plan => self.asked.extend(self.ahead.plan(self.now, &self.subscriptions, leader)),
+            Step::Answer(count) => {
+                let Some(plan) = self.asked.pop_front() else { return };
+                let partition = |(asked, (_, from)): (&TopicPartition, &(u64, Position))| {
+                    one(asked.partition, ErrorCode::None, stored(&self.log, from.offset, count))
+                };
+                let answer = fetched(plan.editions.iter().map(partition).collect());
+                self.ahead.answered(self.now, &mut self.subscriptions, &plan, answer);
+            }
+            Step::Refuse => {
+                let Some(plan) = self.asked.pop_front() else { return };
+                let refused = |asked: &TopicPartition| {
+                    one(asked.partition, ErrorCode::NotLeaderOrFollower, Bytes::new())
+                };
+                let answer = fetched(plan.editions.keys().map(refused).collect());
+                self.ahead.answered(self.now, &mut self.subscriptions, &plan, answer);
+            }
+            Step::Lose => {
+                let Some(plan) = self.asked.pop_front() else { return };
+                self.ahead.unanswered(self.now, &plan);
+            }
+            Step::Take(limit) => self.take(limit),
+            Step::Pause(index, paused) => self.subscriptions.get_mut(&tp(index)).unwrap().paused = paused,
+            Step::Seek(index, offset) => {
+                self.subscriptions.restart(&tp(index), Phase::Ready(offset.into()));
+                self.next.insert(tp(index), offset);
+            }
+            Step::Wait => self.now += Duration::from_secs(1),
+        }
+    }
+
+    /// Each partition goes on with the very next record of the log; positions stand right behind.
+    fn take(&mut self, limit: usize) {
+        let taken = self.ahead.take(&mut self.subscriptions, limit).unwrap();
+        assert!(taken.len() <= limit);
+        for record in taken {
+            let next = self.next.get_mut(&record.topic_partition()).unwrap();
+            let expected = self.log.iter().flatten().find(|offset| **offset >= *next);
+            assert_eq!(Some(&record.offset), expected, "neither skipped nor repeated");
+            assert!(!self.subscriptions.get(&record.topic_partition()).unwrap().paused);
+            *next = record.offset + 1;
+        }
+        for (partition, next) in &self.next {
+            let position = self.subscriptions.get(partition).and_then(Partition::position).unwrap();
+            let unread = self.log.iter().flatten().find(|offset| **offset >= *next);
+            assert!(position.offset >= *next && unread.is_none_or(|unread| position.offset <= *unread));
+        }
+        let held: usize = self.ahead.lines.values().map(|line| line.bytes).sum();
+        assert_eq!(self.ahead.bytes(), held);
+    }
+}
+
+proptest! {
+    /// Whatever brokers answer and the program does, each partition brings every record from its position on
+    /// once and in order; and when nothing disturbs any more, all are brought.
+    #[test]
+    fn positions_never_skip_or_repeat(log in log(), steps in steps()) {
+        let next = (0..3).map(|index| (tp(index), 0)).collect();
+        let mut world = World {
+            now: Instant::now(),
+            log,
+            ahead: Ahead::new(&config()),
+            subscriptions: subscriptions(3),
+            asked: VecDeque::new(),
+            next,
+        };
+        steps.iter().for_each(|step| world.step(step));
+        (0..3).for_each(|index| world.step(&Step::Pause(index, false)));
+        for _ in 0..40 {
+            for step in [Step::Wait, Step::Plan, Step::Answer(2), Step::Answer(2), Step::Take(100)] {
+                world.step(&step);
+            }
+        }
+        let end = world.log.iter().flatten().last().map_or(0, |last| last + 1);
+        for next in world.next.values() {
+            prop_assert!(*next >= end, "{} of {}", next, end);
+        }
+    }
 }
