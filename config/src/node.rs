@@ -20,7 +20,7 @@ const ZOOKEEPER_PORT: u16 = 2181;
 pub struct NodeSettings {
     /// `node.id` or `broker.id`; `None` takes the id of `meta.properties`, or makes one.
     pub id: Option<i32>,
-    /// `process.roles`; without it a broker that votes if the quorum's addresses name this host.
+    /// `process.roles`; without it a broker that votes.
     pub roles: Roles,
     /// Who keeps the metadata.
     pub quorum: Quorum,

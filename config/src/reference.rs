@@ -30,7 +30,7 @@ const DEPARTURES: &str = "
 | key | here | why |
 |---|---|---|
 | `process.roles`, `node.id`, `controller.listener.names` | may be unset | files of the ZooKeeper era have none of \
-them; such a node is a broker that votes if the quorum's addresses name its host |
+them; such a node is a broker that votes, and the quorum's addresses must name its host |
 | `zookeeper.connect` | addresses of rkafka's own metadata quorum | there is no ZooKeeper |
 | `host.name`, `port`, `advertised.host.name`, `advertised.port` | used where `listeners` and \
 `advertised.listeners` are unset | as in Kafka 2.2 |

@@ -97,6 +97,8 @@ served! {
     DescribeProducers => describe_producers,
     ListConfigResources => list_config_resources,
     DescribeTopicPartitions => describe_topic_partitions,
+    AddRaftVoter => add_raft_voter,
+    RemoveRaftVoter => remove_raft_voter,
 }
 
 /// What all connections of a listener share to serve requests.

@@ -33,6 +33,9 @@ const FORWARDED_MAX: usize = 256;
 /// How long a request looks for an active controller that takes it, unless its sender gives up before.
 const SEARCH_MAX: Duration = Duration::from_secs(60);
 
+/// How long a stopping controller may take to commit what it has begun.
+const ENDING_MAX: Duration = Duration::from_secs(1);
+
 /// Between two attempts.
 const RETRY: Duration = Duration::from_millis(25);
 
@@ -115,8 +118,12 @@ impl ControllerHandle {
     ///
     /// # Errors
     /// [`QuorumError::Stopped`] if one of them had died.
-    pub async fn shutdown(self) -> Result<(), QuorumError> {
-        self.task.await.map_err(|error| QuorumError::Stopped(error.to_string()))?;
+    pub async fn shutdown(mut self) -> Result<(), QuorumError> {
+        match tokio::time::timeout(ENDING_MAX, &mut self.task).await {
+            Ok(ended) => ended.map_err(|error| QuorumError::Stopped(error.to_string()))?,
+            // It waits for a majority that has gone before: what it waits for was acknowledged to nobody.
+            Err(_) => self.task.abort(),
+        }
         self.quorum.shutdown().await
     }
 }

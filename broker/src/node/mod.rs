@@ -10,6 +10,8 @@
 //! serving.rs     connections of a running broker
 //! ```
 
+#[cfg(test)]
+mod cluster_tests;
 mod limits;
 mod listeners;
 mod membership;

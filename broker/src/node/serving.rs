@@ -76,10 +76,13 @@ impl Serving {
         let dispatcher =
             Dispatcher::new(broker.clone(), Arc::new(served_apis()?), self.shared.budget.clone());
         self.clients.get_or_init(|| dispatcher.clone());
+        // Clients' listeners are named first.
+        let for_nodes = std::mem::take(&mut self.addresses);
         for listener in listeners {
             let dispatcher = dispatcher.clone();
             self.run(listener, move || dispatcher.clone());
         }
+        self.addresses.extend(for_nodes);
         self.shared.tasks.spawn(GroupCoordinators::watch(broker.clone(), self.shared.shutdown.clone()));
         Ok(())
     }

@@ -35,11 +35,17 @@ impl Node {
         broker.groups.shutdown().await;
         background.stop().await;
         let partitions = broker.partitions.all();
+        let mut served = broker.metadata.images();
         drop((broker, serving));
         match tokio::time::timeout(CONTROLLER_MAX, controller.shutdown()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => warn!(%error, "the controller did not end in order"),
             Err(_) => warn!("the controller did not end in time"),
+        }
+        // Its end is that of the reconciler, which holds the log directories and their locks.
+        let reconciled = async { while served.changed().await.is_ok() {} };
+        if tokio::time::timeout(CONTROLLER_MAX, reconciled).await.is_err() {
+            warn!("the reconciler did not end in time");
         }
         let closing = tokio::task::spawn_blocking(move || close_all(&log_dirs, &partitions)).await;
         match closing {

@@ -47,6 +47,8 @@ const JOIN_MAX: Duration = Duration::from_secs(70);
 const ROUND: Duration = Duration::from_millis(50);
 /// Between two rounds once they have been in vain for a while.
 const LATER_ROUND: Duration = Duration::from_millis(500);
+/// How long a leader must go on saying that another node has this id.
+const DUPLICATE_FOR: Duration = Duration::from_secs(4);
 /// How often a node that waits says so.
 const SAID_EVERY: Duration = Duration::from_secs(5);
 
@@ -61,30 +63,31 @@ impl Quorum {
     pub async fn form_or_join(&self, plan: &Plan) -> Result<(), QuorumError> {
         let started = Instant::now();
         let mut said = started;
+        let is_member = || self.is_member(plan.own.is_some());
         loop {
             let answers = self.greet_all(plan).await;
             self.judge(plan, &answers)?;
             let mut hindrance = String::new();
-            if !self.is_member() {
+            if !is_member() {
                 let leader = answers.iter().find_map(|(_, greeting)| greeting.as_ref().ok()?.leader.clone());
                 match leader {
                     Some(leader) => {
                         if let Err(error) = self.ask_to_join(&leader.host, leader.port, plan).await {
-                            hindrance = self.not_joined(error)?;
+                            hindrance = not_joined(error, started)?;
                         }
                     }
                     None => self.found(plan, &answers).await?,
                 }
             }
-            if self.is_member() && self.leader_address().is_some() {
+            if is_member() && self.leader_address().is_some() {
                 return Ok(());
             }
             if said.elapsed() >= SAID_EVERY {
                 said = Instant::now();
-                say_waiting(&answers, self.is_member(), &hindrance);
+                say_waiting(&answers, is_member(), &hindrance);
             }
             let pause = if started.elapsed() < SAID_EVERY { ROUND } else { LATER_ROUND };
-            self.leader_or(pause).await;
+            self.leader_or(pause, is_member()).await;
         }
     }
 
@@ -151,7 +154,9 @@ impl Quorum {
             .collect();
         let all_new =
             heard.len() + 1 == plan.listed.len() && heard.iter().all(|(_, greeting)| !greeting.formed);
-        if plan.own != Some(0) || !all_new {
+        // What raft tells of its members comes a little after the founding.
+        let founded = self.raft.is_initialized().await.map_err(super::stopped)?;
+        if plan.own != Some(0) || !all_new || founded {
             return Ok(());
         }
         let mut voters = BTreeMap::from([(self.member().id, self.own.clone())]);
@@ -178,24 +183,29 @@ impl Quorum {
         tokio::time::timeout(JOIN_MAX, asking).await.map_err(late).and_then(|answer| answer).map(drop)
     }
 
-    fn not_joined(&self, error: CallError) -> Result<String, QuorumError> {
-        match error {
-            CallError::Refused { refusal, .. }
-                if matches!(refusal.kind, RefusalKind::WrongCluster | RefusalKind::DuplicateNode) =>
-            {
-                Err(QuorumError::Plan(refusal.message))
-            }
-            other => Ok(other.to_string()),
-        }
-    }
-
     /// Waits for a leader, or a while.
-    async fn leader_or(&self, pause: Duration) {
+    async fn leader_or(&self, pause: Duration, is_member: bool) {
         let wait = self.raft.wait(Some(pause));
         let heard = wait.metrics(|metrics| metrics.current_leader.is_some(), "a leader").await;
-        if heard.is_ok() && !self.is_member() {
+        if heard.is_ok() && !is_member {
             tokio::time::sleep(ROUND).await;
         }
+    }
+}
+
+/// What hinders a join, if waiting may help.
+fn not_joined(error: CallError, since: Instant) -> Result<String, QuorumError> {
+    match error {
+        CallError::Refused { refusal, .. } if refusal.kind == RefusalKind::WrongCluster => {
+            Err(QuorumError::Plan(refusal.message))
+        }
+        // The node itself, before it lost its disk, may have been heard a moment ago.
+        CallError::Refused { refusal, .. }
+            if refusal.kind == RefusalKind::DuplicateNode && since.elapsed() > DUPLICATE_FOR =>
+        {
+            Err(QuorumError::Plan(refusal.message))
+        }
+        other => Ok(other.to_string()),
     }
 }
 

@@ -196,14 +196,16 @@ impl Quorum {
         }
     }
 
-    /// Whether nobody listens at a member's address any more; nothing if that cannot be said.
+    /// Whether a member is not at its address any more: nobody listens there, or somebody else. Nothing if that
+    /// cannot be said.
     pub(crate) async fn refuses_connections(&self, id: u64) -> Option<bool> {
         let metrics = self.metrics();
         let node = metrics.membership_config.get_node(&id)?.clone();
         let member = super::Member { id, directory: node.directory };
         let opening = Connection::open(&self.local, &node.host, node.port, Some(member));
         match tokio::time::timeout(PROBE_MAX, opening).await {
-            Ok(Ok(_) | Err(CallError::Refused { .. })) => Some(false),
+            Ok(Ok(_)) => Some(false),
+            Ok(Err(CallError::Refused { refusal, .. })) => Some(refusal.kind == RefusalKind::WrongNode),
             Ok(Err(CallError::Unreachable { source, .. })) => {
                 (source.kind() == std::io::ErrorKind::ConnectionRefused).then_some(true)
             }

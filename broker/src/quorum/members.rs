@@ -34,11 +34,13 @@ pub(crate) enum ChangeVoters {
 }
 
 impl Quorum {
-    /// Whether the members, as far as this node's log knows, have it on this disk among them.
-    pub(crate) fn is_member(&self) -> bool {
+    /// Whether the members, as far as this node's log knows, have it on this disk among them; as a voter, if it
+    /// shall be one.
+    pub(crate) fn is_member(&self, votes: bool) -> bool {
         let own = self.member();
-        let metrics = self.metrics();
-        metrics.membership_config.get_node(&own.id).is_some_and(|node| node.directory == own.directory)
+        let members = self.metrics().membership_config;
+        let known = members.get_node(&own.id).is_some_and(|node| node.directory == own.directory);
+        known && (!votes || members.voter_ids().any(|id| id == own.id))
     }
 
     /// The leader's address, if a leader is known.
@@ -116,7 +118,7 @@ impl Quorum {
     /// Takes out what a node was before it lost its disk. Not if that is alive: then two nodes have one id.
     async fn remove_former(&self, member: Member, former: &Voter, is_voter: bool) -> Result<(), Refusal> {
         let before = Member { id: member.id, directory: former.directory };
-        if member.id == self.member().id || self.was_heard(member.id) {
+        if member.id == self.member().id || self.is_alive(member.id).await {
             let words = format!(
                 "two nodes have the id {}: {before} at {}:{} is alive, so {member} cannot join; give one of them \
                  another node.id",
@@ -135,9 +137,13 @@ impl Quorum {
         Ok(())
     }
 
-    fn was_heard(&self, id: u64) -> bool {
-        let metrics = self.metrics();
-        let heard = metrics.heartbeat.as_ref().and_then(|heard| heard.get(&id).copied().flatten());
+    /// Whether a member answers at its address as who it was; where nothing answers at all, whether it was heard
+    /// a moment ago.
+    async fn is_alive(&self, id: u64) -> bool {
+        if let Some(refused) = self.refuses_connections(id).await {
+            return !refused;
+        }
+        let heard = self.metrics().heartbeat.and_then(|heard| heard.get(&id).copied().flatten());
         heard.is_some_and(|at| at.elapsed() < ALIVE_WITHIN)
     }
 

@@ -203,7 +203,7 @@ impl Quorum {
                 return Err(QuorumError::Plan(format!(
                     "the metadata log says that nodes {others:?} vote beside this one, but the configuration names \
                      no other; list all voters (controller.quorum.voters or zookeeper.connect), or remove the \
-                     others first (rkafka metadata-quorum remove-controller)"
+                     others first (kafka-metadata-quorum.sh remove-controller)"
                 )));
             }
             // Nobody else could lead: waiting for the election timeout would only delay the start.
