@@ -17,6 +17,7 @@ use crate::metadata::Lease;
 use crate::metadata_store::{ControllerCall, MetadataStore, call};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
+use crate::replication::IsrChanges;
 use crate::telemetry::Telemetry;
 
 /// One broker's shared state: handlers, coordinators and background work all hold it.
@@ -37,6 +38,8 @@ pub struct Broker {
     pub partitions: Arc<PartitionTable>,
     /// `log.dirs`.
     pub log_dirs: Arc<LogDirs>,
+    /// Changes of ISRs that this broker's leaders want.
+    pub isr_changes: IsrChanges,
     /// Fetch sessions (KIP-227).
     pub fetch_sessions: Mutex<FetchSessions>,
     /// Groups and their offsets.

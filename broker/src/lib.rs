@@ -12,6 +12,7 @@
 //! | [`metadata`] | making this node's partitions what the image says |
 //! | [`controller`] | the active controller: its queue and its commits |
 //! | [`quorum`] | openraft on our own log |
+//! | [`replication`] | fetching what others lead; in-sync replicas brought to the controller |
 //! | [`producer_ids`] | ids of idempotent producers |
 //! | [`node`] | a node: starts and stops everything |
 //! | [`clock`] | the one real clock |
@@ -33,5 +34,6 @@ pub mod node;
 pub mod partition;
 pub mod producer_ids;
 pub mod quorum;
+pub mod replication;
 pub mod server;
 pub mod telemetry;

@@ -8,7 +8,9 @@
 //!   v16 the new leader's address with errors 6 and 74 (KIP-951).
 //! - Look-ups in sealed segments, and whatever the page cache does not hold, run on the blocking pool: a
 //!   consumer far behind must not stall anyone's appends.
-//! - Not yet: followers (replica id ≥ 0 gets error 6) and reads from followers (KIP-392).
+//! - Followers (replica id ≥ 0) read up to the log's end; their positions move the high watermark and the ISR.
+//!   One that is out of range is told the log start with the error, which spares it a ListOffsets.
+//! - Not yet: reads from followers (KIP-392).
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use rkafka_config::keys;
 use rkafka_core::ids::{BrokerId, PartitionId, TopicId};
 use rkafka_core::image::{Image, Topic};
+use rkafka_core::replica::leader::FollowerFetch;
 use rkafka_core::session::{
     FetchContext, FetchPartition, FetchRequest as SessionRequest, FetchTopic, PartitionFetch,
     PartitionOutcome,
@@ -60,13 +63,14 @@ pub(super) fn handle(call: Call, request: FetchRequest) -> Stage {
     let isolation = match (replica_id, isolation(request.isolation_level)) {
         (_, Err(error)) => return Stage::Done(refused_each(&call, request, error)),
         (DEBUGGING_CONSUMER, _) => Isolation::LogEnd,
+        (0.., _) => Isolation::LogEnd,
         (_, Ok(isolation)) => isolation,
     };
     let limits = Limits {
         bytes_max: u64::try_from(bytes_max).unwrap_or(0),
         bytes_min: u64::try_from(request.min_bytes).unwrap_or(0),
         isolation,
-        from_follower: replica_id >= 0,
+        follower: (replica_id >= 0).then_some((BrokerId(replica_id), replica_epoch(&call, &request))),
     };
     let image = call.broker.image();
     let session = session_request(&image, call.version(), replica_id, request);
@@ -94,6 +98,11 @@ pub(super) fn handle(call: Call, request: FetchRequest) -> Stage {
 /// The replica id moved into a structure with version 15 (KIP-903).
 fn replica_id(call: &Call, request: &FetchRequest) -> i32 {
     if call.version() >= 15 { request.replica_state.replica_id.0 } else { request.replica_id.0 }
+}
+
+/// The epoch of a follower's registration (KIP-903); -1 if the request has none.
+fn replica_epoch(call: &Call, request: &FetchRequest) -> i64 {
+    if call.version() >= 15 { request.replica_state.replica_epoch } else { -1 }
 }
 
 /// The request as sessions see it.
@@ -142,7 +151,8 @@ struct Limits {
     bytes_max: u64,
     bytes_min: u64,
     isolation: Isolation,
-    from_follower: bool,
+    /// The follower that asks, and its broker epoch.
+    follower: Option<(BrokerId, i64)>,
 }
 
 /// What reading one partition gave.
@@ -275,8 +285,8 @@ impl Fetch {
             code
         };
         let leader_epoch = partition.leader_epoch(fetch.current_leader_epoch).map_err(code)?;
-        if self.limits.from_follower {
-            return Err(ErrorCode::NotLeaderOrFollower);
+        if let Some(follower) = self.limits.follower {
+            self.count_follower(&partition, follower, fetch).map_err(code)?;
         }
         if let Some(diverging) = diverging_epoch(&partition, fetch)? {
             let slice = no_records(partition.view(), fetch.fetch_offset);
@@ -294,6 +304,22 @@ impl Fetch {
             Isolation::LogEnd | Isolation::HighWatermark => None,
         };
         Ok(Read { partition, leader_epoch, slice, aborted, diverging: None })
+    }
+
+    /// A follower's position counts for the high watermark and the ISR.
+    fn count_follower(
+        &self,
+        partition: &Partition,
+        (broker, broker_epoch): (BrokerId, i64),
+        fetch: &PartitionFetch,
+    ) -> Result<(), PartitionError> {
+        let (offset, log_start_offset) = (fetch.fetch_offset, fetch.log_start_offset);
+        let counted = FollowerFetch { broker, broker_epoch, offset, log_start_offset };
+        let (_, proposal) = partition.fetched_by(&counted, fetch, self.call.broker.clock.now())?;
+        if let Some(proposal) = proposal {
+            self.call.broker.isr_changes.propose(partition.id(), proposal);
+        }
+        Ok(())
     }
 
     fn partition<'a>(
@@ -373,6 +399,10 @@ impl Fetch {
                 // Kafka has no list where it looked into the partition, and an empty one where there is none.
                 let is_unknown = matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId);
                 failed.aborted_transactions = is_unknown.then(Vec::new);
+                if error == ErrorCode::OffsetOutOfRange && self.limits.follower.is_some() {
+                    let found = self.partition(image, asked).ok();
+                    failed.log_start_offset = found.map_or(-1, |(_, found)| found.view().log_start_offset);
+                }
                 let moved = matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
                 if moved && self.call.version() >= CURRENT_LEADER {
                     failed.current_leader = current_leader(image, asked);

@@ -289,6 +289,10 @@ impl Produce<'_> {
         }
         let id = PartitionId { topic: topic.id, index: data.index };
         let partition = self.call.broker.partitions.get(id).ok_or(ErrorCode::NotLeaderOrFollower)?;
+        if !self.call.broker.lease.holds(self.now.mono_ms) {
+            // The controller may have given this leadership away; it cannot say so as long as it is out of reach.
+            return Err(ErrorCode::NotLeaderOrFollower.into());
+        }
         let appended = partition.append(AppendRequest {
             batch,
             acks: self.acks,

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::broker::Broker;
+use crate::replication;
 
 pub(crate) use checkpoints::{position_of, write_checkpoint};
 
@@ -39,6 +40,7 @@ impl Background {
     /// Starts everything.
     pub fn start(broker: &Arc<Broker>) -> Self {
         let background = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        replication::start(broker, &background.tasks, &background.stop);
         background.tasks.spawn(flush::run(background.clone(), broker.clone()));
         background.tasks.spawn(checkpoints::run(background.clone(), broker.clone()));
         background.tasks.spawn(retention::run(background.clone(), broker.clone()));

@@ -44,7 +44,7 @@ pub use start::{StartError, start};
 /// A running node. [`Node::shutdown`] ends it in order; dropping it leaves the log directories as a crash
 /// would.
 pub struct Node {
-    broker: Arc<Broker>,
+    pub(crate) broker: Arc<Broker>,
     cluster_id: String,
     serving: Serving,
     background: Background,

@@ -34,6 +34,7 @@ use crate::metadata::{Lease, Reconciler, adopt_logs};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::{self, Quorum, QuorumError};
+use crate::replication::IsrChanges;
 use crate::server::Listener;
 use crate::telemetry::{HttpError, HttpPages};
 
@@ -140,6 +141,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         lease,
         partitions,
         log_dirs: log_dirs.clone(),
+        isr_changes: IsrChanges::default(),
         fetch_sessions: sessions.into(),
         groups: GroupCoordinators::new(CancellationToken::new()),
         producer_ids: ProducerIds::default(),

@@ -161,11 +161,11 @@ pub struct Leadership<'a> {
 
 /// What the lock guards.
 #[derive(Debug)]
-struct Writer {
+pub(super) struct Writer {
     /// `None` once the partition was closed or deleted.
-    log: Option<Log>,
+    pub(super) log: Option<Log>,
     /// While this broker leads.
-    leader: Option<LeaderState>,
+    pub(super) leader: Option<LeaderState>,
     /// There is no other replica: what is appended is committed.
     sole_replica: bool,
     waiters: Waiters,
@@ -185,7 +185,7 @@ pub struct Partition {
     role: ArcSwap<Role>,
     /// A segment was begun and the one before is not flushed yet.
     rolled: AtomicBool,
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
 }
 
 impl Partition {
@@ -497,9 +497,8 @@ impl Writer {
         Ok(outcome)
     }
 
-    /// Publishes what the leader decided and lets go on who can. Proposals of another ISR come only from
-    /// partitions with several replicas, which this broker does not have yet.
-    fn carry_out(&mut self, effects: &LeaderEffects, woken: &mut Woken) {
+    /// Publishes what the leader decided and lets go on who can. Proposals of another ISR are the caller's to send.
+    pub(super) fn carry_out(&mut self, effects: &LeaderEffects, woken: &mut Woken) {
         let (Some(high_watermark), Some(log)) = (effects.high_watermark, &mut self.log) else { return };
         log.update_high_watermark(high_watermark);
         let view = log.view();

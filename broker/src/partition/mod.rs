@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! handle.rs    one partition: the lock around its log, its role, its readers
+//! replication.rs  what it does as a leader for its followers, and as a follower
 //! waiters.rs   fetches that wait for data, woken by exactly the appends that concern them
 //! settings.rs  a topic's configuration as logs and leaders need it
 //! table.rs     all partitions of this broker
@@ -12,6 +13,7 @@
 //! published view. What a step wants done outside (waking fetches) is done after the lock is left.
 
 mod handle;
+mod replication;
 mod settings;
 mod table;
 mod waiters;
@@ -19,6 +21,7 @@ mod waiters;
 pub use handle::{
     AppendRequest, Appended, CommitWait, Isolation, Leadership, Partition, PartitionError, Role, WaitingFetch,
 };
+pub use replication::{FetchedRecords, Taken};
 pub use settings::PartitionSettings;
 pub use table::PartitionTable;
 pub use waiters::{FetchPlace, FetchWait};
