@@ -60,11 +60,14 @@ impl FileSlice {
         self.range.is_empty()
     }
 
-    /// All the bytes, read into memory: for those who must look at records, a few MiB at a time.
+    /// All the bytes in memory, mapped where they are many: for those who must look at records, a few MiB at a time.
     ///
     /// # Errors
     /// The operating system's.
     pub fn bytes(&self) -> Result<Bytes, LogError> {
+        if let Some(mapped) = self.file.map(&self.file, &self.range) {
+            return Ok(mapped);
+        }
         let mut bytes = vec![0; usize::try_from(self.len()).unwrap_or(usize::MAX)];
         match self.read_at(&mut bytes, 0)? {
             read if read == bytes.len() => Ok(bytes.into()),

@@ -1,8 +1,8 @@
 //! The door to the disk: every file operation of the log goes through [`Disk`] and [`DiskFile`].
 //!
 //! Why a trait: the crash tests replace the disk by one that stops at each call, tears writes and forgets
-//! what was not synced ([`mem`]). [`real`] is the operating system's file system. Nothing is mapped into
-//! memory: a disk that cannot be read is an error, never a signal.
+//! what was not synced ([`mem`]). [`real`] is the operating system's file system. A disk that cannot be read is
+//! an error, never a signal: what is mapped ([`DiskFile::map`]) is brought in before it is handed out.
 //!
 //! What callers may rely on:
 //! * A file's size is its write position: [`DiskFile::reserve`] takes space without changing the size.
@@ -11,14 +11,18 @@
 //! * After a failed sync nothing may be believed about what was pending; a caller never retries one.
 //! * A full disk is an error ([`io::ErrorKind::StorageFull`]).
 
+mod map;
 pub mod mem;
 pub mod real;
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +129,10 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// Whether the byte at `position` can be read without waiting for the disk, as far as that can be told.
     fn is_cached(&self, position: u64) -> bool;
+    /// The bytes of `range` without copying them, where that pays and works; `None` otherwise, and callers read.
+    /// `holder` is this very file: what is mapped keeps it, so that it is not cut meanwhile. Only for bytes that
+    /// are never overwritten.
+    fn map(&self, holder: &Arc<dyn DiskFile>, range: &Range<u64>) -> Option<Bytes>;
     /// For `sendfile`; `None` if there is no file behind it.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
 }

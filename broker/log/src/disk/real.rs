@@ -2,16 +2,19 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use bytes::Bytes;
 use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::{Errno, ReadWriteFlags};
 use smallvec::SmallVec;
 
+use super::map::{WORTH_MAPPING_BYTES, map};
 use super::{DirectoryEntry, Disk, DiskFile, FileLock, FileStat, OpenMode, Space};
 
 /// Linux takes at most this many parts in one `pwritev`.
@@ -169,6 +172,12 @@ impl DiskFile for RealFile {
         // A file system that cannot tell (EOPNOTSUPP) mostly has no slow disk behind it.
         let read = rustix::io::preadv2(&self.file, &mut buffers, position, ReadWriteFlags::NOWAIT);
         !matches!(read, Err(Errno::AGAIN))
+    }
+
+    fn map(&self, holder: &Arc<dyn DiskFile>, range: &Range<u64>) -> Option<Bytes> {
+        let worth_it = range.end.checked_sub(range.start).is_some_and(|length| length >= WORTH_MAPPING_BYTES);
+        // Whatever stands against it, reading works too, or says why not.
+        if worth_it { map(&self.file, holder, range).ok() } else { None }
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -1,9 +1,12 @@
 //! Open files and locks of a [`SimDisk`].
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
+
+use bytes::Bytes;
 
 use super::state::Inode;
 use super::{CallKind, Inner, SimDisk};
@@ -80,6 +83,10 @@ impl DiskFile for SimFile {
 
     fn is_cached(&self, _: u64) -> bool {
         true
+    }
+
+    fn map(&self, _: &Arc<dyn DiskFile>, _: &Range<u64>) -> Option<Bytes> {
+        None
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
