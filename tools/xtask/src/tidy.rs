@@ -22,7 +22,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Files that may hold unsafe code; each block argues for itself.
-const UNSAFE_FILES: &[&str] = &[];
+const UNSAFE_FILES: &[&str] = &["broker/log/src/disk/map.rs"];
 
 /// Lines of code (tests at the end not counted) that no file may have.
 const LINES_MAX: usize = 800;

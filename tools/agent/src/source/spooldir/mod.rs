@@ -223,7 +223,7 @@ impl SpoolSource {
                 Ok(Turn::Idle(wait.clamp(Duration::from_millis(10), Duration::from_secs(1))))
             }
             // A compressed file that is still being copied looks broken: begin again where it stands.
-            Err(_) if begun.file.is_fresh(now) => {
+            Err(LineError::Read { .. }) if begun.file.is_fresh(now) => {
                 self.reopen(at);
                 Ok(Turn::Idle(Duration::from_millis(200)))
             }
