@@ -1,3 +1,5 @@
+//! From one image to the next: what a broker has to do with its replicas.
+
 use proptest::prelude::*;
 
 use super::*;

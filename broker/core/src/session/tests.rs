@@ -1,3 +1,5 @@
+//! Fetch sessions (KIP-227): an incremental fetch equals the full one.
+
 use super::*;
 use proptest::prelude::*;
 

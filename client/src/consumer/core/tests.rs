@@ -1,3 +1,5 @@
+//! The consumer's core against a model: positions neither skip nor repeat.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Agents' files: the tutorial's is read without a remark, every mistake is named with its line.
+
 use expect_test::{Expect, expect};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Brokers that register, beat, fall silent and come back: what the controller records.
+
 use super::super::testing::{Cluster, broker};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Changes of settings: what is refused with which words, and what is recorded.
+
 use rkafka_config::ConfigSource;
 
 use super::super::testing::Cluster;

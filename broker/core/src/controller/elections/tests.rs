@@ -1,3 +1,5 @@
+//! Who leads after an election, clean or not, and what clients are told.
+
 use super::super::testing::{Cluster, broker};
 use super::*;
 use crate::image::{BrokerChange, ConfigResource};

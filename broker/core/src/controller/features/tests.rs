@@ -1,3 +1,5 @@
+//! Feature levels: which updates are taken.
+
 use super::super::testing::{Cluster, broker};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Changes of partitions: counts, in-sync replicas, epochs.
+
 use super::super::testing::{Cluster, broker};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Where replicas go: spread over brokers and racks.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Blocks of producer ids are given out once.
+
 use super::super::testing::Cluster;
 use super::*;
 

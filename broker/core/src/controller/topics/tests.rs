@@ -1,3 +1,5 @@
+//! Topics made and deleted: what is refused with which words, and what is recorded.
+
 use proptest::prelude::*;
 
 use super::super::testing::{Cluster, broker, topic};

@@ -1,3 +1,5 @@
+//! Waiting requests end exactly when they are satisfied or out of time.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

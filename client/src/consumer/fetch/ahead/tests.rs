@@ -1,3 +1,5 @@
+//! Fetching ahead keeps within its memory.
+
 use proptest::prelude::*;
 use rkafka_record::{BatchBuilder, BatchOptions};
 

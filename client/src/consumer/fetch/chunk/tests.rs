@@ -1,3 +1,5 @@
+//! From a fetched chunk to records: aborted transactions, control batches, cut ends.
+
 use rkafka_record::control::EndTransactionMarker;
 use rkafka_record::{BatchBuilder, BatchOptions, Compression};
 

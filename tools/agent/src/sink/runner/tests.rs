@@ -1,3 +1,5 @@
+//! Sinks and their groups: everything is delivered, failed sinks are passed over.
+
 use std::{path::Path, time::Duration};
 
 use super::*;

@@ -39,7 +39,11 @@ use reading::{Fate, SpoolFile, Step};
 use settings::{Order, Settings};
 
 use super::{Output, Signal, output::Stopped};
-use crate::{plan::Component, receipt::Ledger, text::DecodeErrorPolicy};
+use crate::{
+    plan::Component,
+    receipt::Ledger,
+    text::{DecodeErrorPolicy, LineError},
+};
 
 /// The most files that have been read and wait for their batches to arrive, or to be left alone for a moment.
 const MOST_ARRIVING: usize = 512;

@@ -1,3 +1,5 @@
+//! A whole spooling directory on real files: what becomes of them, whatever happens to them meanwhile.
+
 use std::{
     collections::BTreeMap, fs::OpenOptions, io::Write, os::unix::fs::PermissionsExt, thread::JoinHandle,
 };
