@@ -12,6 +12,7 @@
 //! | `brokers.rs` | ApiVersions, UnregisterBroker |
 //! | `elections.rs` | ElectLeaders |
 //! | `log_dirs.rs` | DescribeLogDirs |
+//! | `quorum.rs` | DescribeQuorum, AddRaftVoter, RemoveRaftVoter |
 //!
 //! A call for several things answers for each of them by itself: one topic's error does not hide another's success.
 
@@ -23,6 +24,7 @@ mod group_offsets;
 mod groups;
 mod log_dirs;
 mod offsets;
+mod quorum;
 mod records;
 mod topics;
 
@@ -38,6 +40,7 @@ pub use group_offsets::CommittedOffset;
 pub use groups::{GroupDescription, GroupEpochs, GroupListing, GroupMember};
 pub use log_dirs::{LogDirDescription, LogDirReplica};
 pub use offsets::{ListedOffset, OffsetSpec};
+pub use quorum::{QuorumInfo, QuorumReplica};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic, PartitionInfo, TopicDescription, TopicListing};
 
 use crate::cluster::Cluster;

@@ -10,12 +10,14 @@ mod console_producer;
 mod consumer_groups;
 mod consumer_perf_test;
 mod delete_records;
+mod dev_cluster;
 mod dump_log;
 mod e2e_latency;
 mod get_offsets;
 mod groups;
 mod leader_election;
 mod log_dirs;
+mod metadata_quorum;
 mod producer_perf_test;
 mod server;
 mod server_stop;
@@ -136,6 +138,20 @@ const COMMANDS: &[Entry] = &[
         about: "Read a topic and tell what happens as JSON",
         definition: verifiable_consumer::definition,
         run: verifiable_consumer::run,
+    },
+    Entry {
+        name: "dev-cluster",
+        stock_name: "dev-cluster",
+        about: "Start several brokers on this machine, for trying things out",
+        definition: dev_cluster::definition,
+        run: dev_cluster::run,
+    },
+    Entry {
+        name: "metadata-quorum",
+        stock_name: "metadata-quorum",
+        about: "Show and change who votes on the cluster's metadata",
+        definition: metadata_quorum::definition,
+        run: metadata_quorum::run,
     },
     Entry {
         name: "topics",

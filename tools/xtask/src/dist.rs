@@ -23,6 +23,7 @@ const STOCK_COMMANDS: &[&str] = &[
     "groups",
     "leader-election",
     "log-dirs",
+    "metadata-quorum",
     "producer-perf-test",
     "server-start",
     "server-stop",
