@@ -5,6 +5,7 @@ mod cleanup;
 mod client_consumer;
 mod client_producer;
 mod clients;
+mod cluster;
 mod commands;
 mod consumer_commands;
 mod differential;
