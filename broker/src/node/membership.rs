@@ -50,8 +50,7 @@ impl Member {
     /// # Errors
     /// The controller's refusal: another live broker has the id, or the cluster is another one.
     pub(super) async fn join(self) -> Result<Membership, ControllerError> {
-        self.end_former_life().await?;
-        let mut epoch = self.register().await?;
+        let mut epoch = self.take_id().await?;
         while self.beat(epoch, false).await?.fenced {
             tokio::time::sleep(RETRY).await;
         }
@@ -117,6 +116,27 @@ impl Member {
 
     fn id(&self) -> BrokerId {
         self.broker.id
+    }
+
+    /// Registers for the first time. The image here may be older than the controller's: what it does not show yet of
+    /// this node's former life is met as a refusal, and ended when it shows.
+    async fn take_id(&self) -> Result<i64, ControllerError> {
+        let deadline = tokio::time::Instant::now() + self.session;
+        loop {
+            let ended = self.end_former_life().await;
+            let outcome = match ended {
+                Ok(()) => self.register().await,
+                Err(error) => Err(error),
+            };
+            let passes = |kind| {
+                matches!(kind, ErrorKind::DuplicateBrokerRegistration | ErrorKind::StaleBrokerEpoch)
+                    && tokio::time::Instant::now() < deadline
+            };
+            match outcome {
+                Err(error) if passes(error.kind) => tokio::time::sleep(RETRY).await,
+                other => return other,
+            }
+        }
     }
 
     /// A registration of this id that counts as alive is this node's own, from before a restart: the quorum knows

@@ -8,7 +8,7 @@
 //! | [`keys`] | the one table of component types and properties |
 //! | [`component`] | one component's properties, typed |
 //! | [`substitute`] | `${…}` in values |
-//! | [`reference`] | the page of all properties |
+//! | [`mod@reference`] | the page of all properties |
 
 pub mod component;
 pub mod keys;
