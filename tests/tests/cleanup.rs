@@ -95,7 +95,6 @@ fn compaction_keeps_the_newest_value_of_a_key() {
     write(&node, "compacted", &rounds(0));
     // An empty value is a tombstone.
     write(&node, "compacted", "key3:\nkey4:\n");
-    std::thread::sleep(std::time::Duration::from_millis(600));
     let expected: BTreeMap<String, String> = (0..20)
         .filter(|key| ![3, 4].contains(key))
         .map(|key| (format!("key{key}"), "49".to_owned()))

@@ -436,7 +436,6 @@ fn silent_members_are_dropped() {
         step!(session, "sync", 5, sync(name, joined.generation_id, &member, &[(&member, "all")]));
         let probe = DescribeGroupsRequest::default().with_groups(vec![group(name)]);
         wait::until("the member to be dropped", || {
-            std::thread::sleep(Duration::from_millis(100));
             let described = session.arrange(5, &probe);
             described.groups[0].members.is_empty().then_some(())
         });
