@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
+use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::Request;
 use rkafka_record::{BatchBuilder, BatchOptions, Codec, Compression};
 use rkafka_tests::node::{Node, apache_is_tested};
