@@ -9,7 +9,8 @@ use crate::build;
 use crate::process::{Outcome, Process};
 use crate::stock::Stock;
 
-/// Compiles every program under `tests/java/` against `clients` and returns the folder of classes.
+/// Compiles every program under `tests/java/` against `clients` and returns the folder of classes. What needs more
+/// than a client, the tools of a whole Kafka, is in `tests/java/tools/`.
 ///
 /// # Panics
 /// When `javac` is absent (with the command that installs it) or a program does not compile.
@@ -25,15 +26,23 @@ pub fn classes(clients: Stock) -> PathBuf {
     let mut javac = Command::new("javac");
     javac.args(["-nowarn", "-Xlint:none", "-encoding", "UTF-8", "-cp"]);
     javac.arg(format!("{}/*", clients.jars().display())).arg("-d").arg(&folder);
-    for entry in std::fs::read_dir(build::root().join("tests/java")).expect("tests/java exists") {
-        javac.arg(entry.expect("readable").path());
+    let mut sources = java_files("tests/java");
+    if clients == Stock::Kafka43 {
+        sources.extend(java_files("tests/java/tools"));
     }
+    javac.args(sources);
     let output = javac.output().unwrap_or_else(|error| {
         panic!("cannot run javac ({error}); install it with: apt-get install -y default-jdk-headless")
     });
     assert!(output.status.success(), "javac: {}", String::from_utf8_lossy(&output.stderr));
     done.push(clients);
     folder
+}
+
+fn java_files(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(build::root().join(folder)).expect("a folder of the repository");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "java")).collect()
 }
 
 /// The command that runs `program` on `clients`.

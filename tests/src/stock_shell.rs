@@ -1,4 +1,4 @@
-//! Many command lines of stock tools in one virtual machine: `tests/java/StockTools.java` runs them one after the
+//! Many command lines of stock tools in one virtual machine: `tests/java/tools/StockTools.java` runs them one after the
 //! other, which costs a start once instead of for each.
 
 use std::io::{self, Read, Write};
