@@ -159,7 +159,7 @@ fn split_entry(text: &str) -> (&str, &str) {
     (key, value.trim_start_matches(BLANKS))
 }
 
-/// Resolves `\t \n \r \f \uXXXX`; any other escaped character is itself. The error is the malformed escape.
+/// Resolves `\t`, `\n`, `\r`, `\f` and `\u` with four digits; any other escaped character is itself. The error is the malformed escape.
 fn unescape(text: &str) -> Result<String, String> {
     if !text.contains('\\') {
         return Ok(text.to_owned());

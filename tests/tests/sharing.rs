@@ -1,7 +1,5 @@
 //! Several Java consumers in one group: who owns what when they come, go, and are killed.
 
-use std::time::{Duration, Instant};
-
 use rkafka_tests::java;
 use rkafka_tests::node::Node;
 use rkafka_tests::process::Process;
@@ -41,13 +39,11 @@ impl Consumer {
     }
 
     fn until_owned(&self, count: usize) {
-        let start = Instant::now();
-        while self.owned() != Some(count) {
+        wait::until("the partitions to be owned", || {
             let (stdout, stderr) = (self.0.stdout(), self.0.stderr());
-            let alive = !stderr.contains("Exception in thread") && start.elapsed() < wait::PATIENCE;
-            assert!(alive, "never {count} partitions:\n{stdout}{stderr}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            assert!(!stderr.contains("Exception in thread"), "never {count} partitions:\n{stdout}{stderr}");
+            (self.owned() == Some(count)).then_some(())
+        });
     }
 
     /// Lines that begin with `word`.

@@ -8,4 +8,5 @@ pub(crate) mod failure;
 pub(crate) mod output;
 pub(crate) mod partition_file;
 pub(crate) mod produce;
+pub(crate) mod signals;
 pub(crate) mod topic_pattern;

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rkafka_agent::{Agent, Monitor, Summary};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::settings::{Loaded, load, modified};
 use super::{Options, show};
 use crate::common::failure::Failure;
+use crate::common::signals::{INTERRUPTED, Stop};
 
-/// The exit code of a process that a second Ctrl-C ended (128 + SIGINT), as shells have it.
-const INTERRUPTED: i32 = 130;
 /// Flume's port for counters.
 const MONITORING_PORT: u16 = 41_414;
 
@@ -34,7 +32,7 @@ enum Leave {
 }
 
 async fn serve(options: Options, mut loaded: Loaded) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Stop::listen()?;
     let mut total = Summary::default();
     loop {
         let mut agent =
@@ -50,7 +48,7 @@ async fn serve(options: Options, mut loaded: Loaded) -> Result<(), Failure> {
         };
         let stopped = tokio::select! {
             summary = agent.stop() => summary,
-            _ = signals.interrupt.recv() => std::process::exit(INTERRUPTED),
+            () = signals.interrupted() => std::process::exit(INTERRUPTED),
         };
         if let Some(task) = monitoring {
             task.abort();
@@ -149,27 +147,4 @@ async fn monitor(options: &Options, agent: &Agent) -> Result<Option<JoinHandle<(
         .map_err(|error| Failure::message(format!("cannot serve counters on {address}: {error}")))?;
     tracing::info!("counters on http://{bound}/metrics");
     Ok(Some(task))
-}
-
-/// The signals that end an agent.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Signals, Failure> {
-        let failed = |error| Failure::message(format!("cannot listen for signals: {error}"));
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-        })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -8,18 +8,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rkafka_broker::node;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::daemon;
 use super::settings::Settings;
 use crate::common::failure::Failure;
+use crate::common::signals::{INTERRUPTED, Stop};
 
 /// What is logged unless `RKAFKA_LOG` says otherwise: openraft tells its own state at `info`, too often to be read.
 const LOG_DEFAULT: &str = "info,openraft=error";
-
-/// The exit code of a process that a second Ctrl-C ended (128 + SIGINT), as shells have it.
-const INTERRUPTED: i32 = 130;
 
 /// Runs the broker until a signal.
 pub(super) fn run(settings: Settings) -> Result<(), Failure> {
@@ -54,7 +51,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     say("stopping; Ctrl-C again ends at once, without the clean end\n");
     tokio::select! {
         () = node.shutdown() => Ok(()),
-        _ = stop.interrupt.recv() => std::process::exit(INTERRUPTED),
+        () = stop.interrupted() => std::process::exit(INTERRUPTED),
     }
 }
 
@@ -75,30 +72,6 @@ fn addresses(settings: &Settings, bound: &[(Arc<str>, SocketAddr)]) -> Vec<Strin
 fn say(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-}
-
-/// The signals that end a server.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn listen() -> Result<Stop, Failure> {
-        let failed = |error| Failure::message(format!("cannot listen for signals: {error}"));
-        Ok(Stop {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-        })
-    }
-
-    /// Ready with the next signal.
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 fn log_to_stderr() {
