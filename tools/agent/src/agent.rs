@@ -12,10 +12,10 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    channel::{MemoryChannel, memory::Limits},
+    channel::{Channel, ChannelError},
     plan::{
         Component, Plan,
-        keys::{channels, sinks, sources},
+        keys::{sinks, sources},
     },
     sink::{Member, Runner, SinkCounters, SinkError},
     source::{
@@ -26,8 +26,6 @@ use crate::{
 
 /// How long sinks get to deliver what is in the channels when an agent stops.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a memory channel holds at most where `byteCapacity` is not set. Flume's default is a part of Java's heap.
-const DEFAULT_BYTES: i64 = 64 * 1024 * 1024;
 
 /// Why an agent does not start.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +33,9 @@ pub enum AgentError {
     /// A source cannot.
     #[error(transparent)]
     Source(#[from] SpoolError),
+    /// A channel cannot.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// A sink cannot.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -51,7 +52,7 @@ pub enum AgentError {
 /// A started agent.
 pub struct Agent {
     sources: Vec<RunningSource>,
-    channels: Vec<Arc<MemoryChannel>>,
+    channels: Vec<Arc<Channel>>,
     sinks: JoinSet<()>,
     sink_counters: Vec<(String, Arc<SinkCounters>)>,
     ended: watch::Receiver<usize>,
@@ -101,8 +102,11 @@ impl Agent {
     /// # Errors
     /// A directory is not there, a setting of a producer cannot be used: nothing is left running then.
     pub fn start(plan: &Plan, once: bool) -> Result<Agent, AgentError> {
-        let channels: Vec<Arc<MemoryChannel>> =
-            plan.channels.iter().map(|channel| Arc::new(open(channel))).collect();
+        let channels: Vec<Arc<Channel>> = plan
+            .channels
+            .iter()
+            .map(|channel| Channel::open(channel).map(Arc::new))
+            .collect::<Result<_, _>>()?;
         let runners = runners(plan, &channels)?;
         let opened: Vec<_> =
             plan.sources.iter().map(|source| prepare(source, &channels, once)).collect::<Result<_, _>>()?;
@@ -139,7 +143,7 @@ impl Agent {
 
     /// The channels.
     #[must_use]
-    pub fn channels(&self) -> &[Arc<MemoryChannel>] {
+    pub fn channels(&self) -> &[Arc<Channel>] {
         &self.channels
     }
 
@@ -156,8 +160,18 @@ impl Agent {
         let _ = self.ended.wait_for(|ended| *ended >= all).await;
     }
 
-    /// Stops: sources, then channels, then sinks; gives what was done.
-    pub async fn stop(mut self) -> Summary {
+    /// Stops: sources, then channels, then sinks; gives what was done. What a file channel holds stays there.
+    pub async fn stop(self) -> Summary {
+        self.end(Some(PATIENCE), false).await
+    }
+
+    /// Delivers everything that sources which have ended put, and what file channels hold, however long that takes;
+    /// gives what was done.
+    pub async fn finish(self) -> Summary {
+        self.end(None, true).await
+    }
+
+    async fn end(mut self, patience: Option<Duration>, drain: bool) -> Summary {
         for source in &self.sources {
             source.signal.stop();
         }
@@ -176,15 +190,22 @@ impl Agent {
             summary.received += source.counters.received.load(Ordering::Relaxed);
         }
         for channel in &self.channels {
-            channel.close();
+            channel.close(drain);
         }
         let drained = async { while self.sinks.join_next().await.is_some() {} };
-        if tokio::time::timeout(PATIENCE, drained).await.is_err() {
-            let left: usize = self.channels.iter().map(|channel| channel.len()).sum();
-            tracing::warn!(
-                "sinks did not deliver everything within {PATIENCE:?}; {left} events will be read again"
-            );
-            self.sinks.shutdown().await;
+        match patience {
+            None => drained.await,
+            Some(patience) if tokio::time::timeout(patience, drained).await.is_err() => {
+                let left: usize = self.channels.iter().map(|channel| channel.len()).sum();
+                tracing::warn!(
+                    "sinks did not deliver everything within {patience:?}; {left} events will be sent again"
+                );
+                self.sinks.shutdown().await;
+            }
+            Some(_) => {}
+        }
+        for channel in &self.channels {
+            channel.shut();
         }
         for (_, counters) in &self.sink_counters {
             summary.delivered += counters.delivered.load(Ordering::Relaxed);
@@ -194,25 +215,8 @@ impl Agent {
     }
 }
 
-fn open(channel: &Component) -> MemoryChannel {
-    let bytes = match channel.integer(&channels::BYTE_CAPACITY).unwrap_or(DEFAULT_BYTES) {
-        0 => usize::MAX,
-        bytes => {
-            let headers = channel.integer(&channels::BYTE_CAPACITY_BUFFER).unwrap_or(20);
-            usize::try_from(bytes.saturating_mul(100 - headers) / 100).unwrap_or(usize::MAX)
-        }
-    };
-    let seconds = channel.integer(&channels::KEEP_ALIVE).unwrap_or(3).unsigned_abs();
-    let limits = Limits {
-        events: channel.count(&channels::CAPACITY),
-        bytes,
-        keep_alive: Duration::from_secs(seconds),
-    };
-    MemoryChannel::new(&channel.name, limits)
-}
-
 /// The groups of sinks, and each sink in none as a group of its own.
-fn runners(plan: &Plan, channels: &[Arc<MemoryChannel>]) -> Result<Vec<Runner>, AgentError> {
+fn runners(plan: &Plan, channels: &[Arc<Channel>]) -> Result<Vec<Runner>, AgentError> {
     let channel_of = |sink: &Component| {
         let name = sink.text(&sinks::CHANNEL).unwrap_or_default();
         channels.iter().find(|channel| channel.name() == &*name).cloned()
@@ -240,7 +244,7 @@ type Body = Box<dyn FnOnce() -> Result<(), SpoolError> + Send>;
 /// Opens a source; the second result is what its thread does.
 fn prepare(
     source: &Component,
-    channels: &[Arc<MemoryChannel>],
+    channels: &[Arc<Channel>],
     once: bool,
 ) -> Result<(RunningSource, Body), AgentError> {
     let names = source.names(&sources::CHANNELS);

@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::{
     agent::RunningSource,
-    channel::MemoryChannel,
+    channel::Channel,
     sink::SinkCounters,
     source::{SourceCounters, spooldir::progress::Progress},
 };
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Monitor {
     started_ms: u128,
     sources: Vec<(String, Arc<SourceCounters>, Arc<Progress>)>,
-    channels: Vec<Arc<MemoryChannel>>,
+    channels: Vec<Arc<Channel>>,
     sinks: Vec<(String, Arc<SinkCounters>)>,
 }
 
@@ -50,7 +50,7 @@ impl Monitor {
     #[must_use]
     pub fn new(
         sources: &[RunningSource],
-        channels: &[Arc<MemoryChannel>],
+        channels: &[Arc<Channel>],
         sinks: &[(String, Arc<SinkCounters>)],
     ) -> Monitor {
         let source =
@@ -110,6 +110,14 @@ impl Monitor {
                 ("EventTakeAttemptCount", count(&counters.take_attempts)),
                 ("EventTakeSuccessCount", count(&counters.takes)),
             ]);
+            if matches!(**channel, Channel::File(_)) {
+                let errors = counters.errors.load(Ordering::Relaxed);
+                values.extend([
+                    ("Open", "1".to_owned()),
+                    ("Unhealthy", u8::from(errors > 0).to_string()),
+                    ("EventPutErrorCount", errors.to_string()),
+                ]);
+            }
             all.insert(format!("CHANNEL.{}", channel.name()), values);
         }
         for (name, counters) in &self.sinks {
@@ -229,11 +237,11 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::channel::memory::Limits;
+    use crate::channel::{MemoryChannel, memory::Limits};
 
     fn monitor() -> Arc<Monitor> {
         let limits = Limits { events: 100, bytes: 1_000, keep_alive: Duration::ZERO };
-        let channel = Arc::new(MemoryChannel::new("c1", limits));
+        let channel = Arc::new(Channel::Memory(MemoryChannel::new("c1", limits)));
         let sink = SinkCounters::default();
         sink.delivered.store(7, Ordering::Relaxed);
         Arc::new(Monitor {

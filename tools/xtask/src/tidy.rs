@@ -15,7 +15,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rkafka-core", &["tokio", "kafka-protocol", "openraft", "rkafka-log", "rkafka-wire", "rand", "uuid"]),
     ("rkafka-wire", &["tokio", "openraft", "rkafka-log", "rkafka-core"]),
     ("rkafka-client", &["openraft", "rkafka-broker", "rkafka-log", "rkafka-core"]),
-    ("rkafka-agent", &["openraft", "rkafka-broker", "rkafka-log", "rkafka-core"]),
+    ("rkafka-agent", &["openraft", "rkafka-broker", "rkafka-core"]),
     ("rkafka-broker", &["rkafka-client", "rkafka"]),
     ("rkafka-checker", &["*"]),
     ("rkafka-sim", &["tokio", "kafka-protocol", "openraft", "rkafka-wire", "rkafka-broker"]),

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, sync::atomic::Ordering, time::Duration};
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{ChannelCounters, ChannelFull};
+use super::{ChannelCounters, Refused};
 use crate::{event::Event, receipt};
 
 /// What bounds a memory channel.
@@ -90,7 +90,7 @@ impl MemoryChannel {
     ///
     /// # Errors
     /// There is still no room; the batch comes back.
-    pub async fn put(&self, mut batch: Vec<Event>) -> Result<(), ChannelFull> {
+    pub async fn put(&self, mut batch: Vec<Event>) -> Result<(), Refused> {
         self.counters.put_attempts.fetch_add(batch.len() as u64, Ordering::Relaxed);
         let deadline = Instant::now() + self.limits.keep_alive;
         loop {
@@ -102,8 +102,7 @@ impl MemoryChannel {
                 Err(batch) => batch,
             };
             if tokio::time::timeout_at(deadline, drained).await.is_err() {
-                let waited = self.limits.keep_alive;
-                return Err(ChannelFull { channel: self.name.clone(), waited, batch });
+                return Err(Refused::full(&self.name, self.limits.keep_alive, batch));
             }
         }
     }

@@ -164,6 +164,12 @@ impl Component {
             .filter_map(move |(key, set)| Some((key.strip_prefix(prefix)?, set.text.as_str(), set.line)))
     }
 
+    /// A property of its type by name: several types have one of the same name with another default.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Option<&'static KeyDef> {
+        self.definition.keys.iter().find(|key| key.name == name).copied()
+    }
+
     /// How many events it puts or takes at a time, and the property that says so.
     #[must_use]
     pub fn batch_size(&self) -> Option<(&'static str, i64)> {
@@ -243,6 +249,7 @@ fn accepts(takes: Takes, text: &str) -> Result<(), String> {
         Takes::Pattern => {
             Regex::new(text).map(|_| ()).map_err(|error| format!("it is no regular expression: {error}"))
         }
+        Takes::Unserved(instead) => Err(format!("it is not served: {instead}")),
         Takes::Charset if text.eq_ignore_ascii_case("auto") => Ok(()),
         Takes::Charset => Charset::by_name(text).map(|_| ()).map_err(|error| error.to_string()),
     }

@@ -194,7 +194,7 @@ impl Plan {
         }
         let Some(channel) = self.channel(name) else { return };
         let (Some((batch_key, batch)), Some(room)) =
-            (component.batch_size(), channel.integer(&keys::channels::TRANSACTION_CAPACITY))
+            (component.batch_size(), channel.key("transactionCapacity").and_then(|key| channel.integer(key)))
         else {
             return;
         };

@@ -75,6 +75,7 @@ fn takes(takes: Takes) -> String {
         Takes::Names => "names".to_owned(),
         Takes::Pattern => "a Java regular expression".to_owned(),
         Takes::Charset => "a character set".to_owned(),
+        Takes::Unserved(_) => "nothing".to_owned(),
     }
 }
 

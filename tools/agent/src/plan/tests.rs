@@ -82,7 +82,7 @@ fn every_mistake_is_named_with_its_line() {
             .replace("k1.channel = c1", "k1.channel = c2"),
         &expect![[r#"
             f.conf:5: source r1: type spooldri is not known; did you mean spooldir?
-            f.conf:10: channel c1: type jdbc of Flume is not served: use memory: here it loses nothing, because files are finished only when their records are acknowledged
+            f.conf:10: channel c1: type jdbc of Flume is not served: use memory, which loses no line of a file here, or file, which keeps events on disk
             f.conf:17: sink k1 names channel "c2", which there is not; did you mean "c1"?"#]],
     );
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Sink, SinkCounters, SinkError};
 use crate::{
-    channel::MemoryChannel,
+    channel::Channel,
     event::Event,
     plan::{Component, keys::sinks},
 };
@@ -83,7 +83,7 @@ enum Processor {
 
 /// Drives the sinks of one channel's group; a sink in no group is a group of its own.
 pub struct Runner {
-    channel: Arc<MemoryChannel>,
+    channel: Arc<Channel>,
     members: Vec<Member>,
     processor: Processor,
 }
@@ -91,13 +91,13 @@ pub struct Runner {
 impl Runner {
     /// One sink alone.
     #[must_use]
-    pub fn single(channel: Arc<MemoryChannel>, member: Member) -> Runner {
+    pub fn single(channel: Arc<Channel>, member: Member) -> Runner {
         Runner { channel, members: vec![member], processor: Processor::Failover { longest: LONGEST_REST } }
     }
 
     /// The sinks of a group.
     #[must_use]
-    pub fn group(channel: Arc<MemoryChannel>, mut members: Vec<Member>, group: &Component) -> Runner {
+    pub fn group(channel: Arc<Channel>, mut members: Vec<Member>, group: &Component) -> Runner {
         let time = |key| Duration::from_millis(group.integer(key).unwrap_or(30_000).unsigned_abs());
         let backoff = group.flag(&sinks::BACKOFF).then(|| time(&sinks::MAX_TIME_OUT));
         let processor = if group.is(&sinks::PROCESSOR_TYPE, "load_balance") {

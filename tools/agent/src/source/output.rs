@@ -10,7 +10,7 @@ use std::{
 
 use super::Signal;
 use crate::{
-    channel::MemoryChannel,
+    channel::Channel,
     event::{Event, Text},
     interceptor::Interceptor,
     plan::{Component, keys::sources},
@@ -37,9 +37,9 @@ pub struct SourceCounters {
 /// Which channels an event goes to.
 struct Route {
     /// Its batch has not arrived before these have delivered it.
-    required: Vec<Arc<MemoryChannel>>,
+    required: Vec<Arc<Channel>>,
     /// These may refuse it.
-    optional: Vec<Arc<MemoryChannel>>,
+    optional: Vec<Arc<Channel>>,
 }
 
 enum Selector {
@@ -67,7 +67,7 @@ impl Output {
     /// The way that a source's `channels`, `selector.…` and `interceptors.…` describe.
     pub fn new(
         source: &Component,
-        channels: &[Arc<MemoryChannel>],
+        channels: &[Arc<Channel>],
         runtime: tokio::runtime::Handle,
         signal: Arc<Signal>,
     ) -> Output {
@@ -115,17 +115,18 @@ impl Output {
     }
 
     /// As Flume: a full channel is tried again after 250 ms, then twice as long each time.
-    fn put_into(&self, channel: &MemoryChannel, mut batch: Vec<Event>) -> Result<(), Stopped> {
+    fn put_into(&self, channel: &Channel, mut batch: Vec<Event>) -> Result<(), Stopped> {
         let mut backoff = Duration::from_millis(250).min(self.max_backoff);
         loop {
-            if self.signal.stopping() {
-                return Err(Stopped);
-            }
             batch = match self.runtime.block_on(channel.put(batch)) {
                 Ok(()) => return Ok(()),
-                Err(full) => {
-                    tracing::warn!(source = self.source, "{full}; trying again in {backoff:?}");
-                    full.batch
+                Err(refused) => {
+                    // A source that cannot be asked again gets this one try when it is to stop.
+                    if self.signal.stopping() {
+                        return Err(Stopped);
+                    }
+                    tracing::warn!(source = self.source, "{refused}; trying again in {backoff:?}");
+                    refused.batch
                 }
             };
             self.counters.channel_full.fetch_add(1, Ordering::Relaxed);
@@ -136,8 +137,8 @@ impl Output {
 }
 
 impl Selector {
-    fn new(source: &Component, channels: &[Arc<MemoryChannel>]) -> Selector {
-        let find = |names: &[String]| -> Vec<Arc<MemoryChannel>> {
+    fn new(source: &Component, channels: &[Arc<Channel>]) -> Selector {
+        let find = |names: &[String]| -> Vec<Arc<Channel>> {
             channels
                 .iter()
                 .filter(|channel| names.iter().any(|name| name == channel.name()))
@@ -187,14 +188,14 @@ impl Selector {
     }
 
     /// Splits a batch by channel, required ones first, each keeping the order; accounts for copies and drops.
-    fn distribute(&self, events: Vec<Event>) -> Vec<(Arc<MemoryChannel>, bool, Vec<Event>)> {
+    fn distribute(&self, events: Vec<Event>) -> Vec<(Arc<Channel>, bool, Vec<Event>)> {
         if let Selector::Replicating(Route { required, optional }) = self
             && let ([channel], []) = (required.as_slice(), optional.as_slice())
         {
             return if events.is_empty() { Vec::new() } else { vec![(channel.clone(), true, events)] };
         }
-        let mut batches: Vec<(Arc<MemoryChannel>, bool, Vec<Event>)> = Vec::new();
-        let mut add = |channel: &Arc<MemoryChannel>, required: bool, event: Event| {
+        let mut batches: Vec<(Arc<Channel>, bool, Vec<Event>)> = Vec::new();
+        let mut add = |channel: &Arc<Channel>, required: bool, event: Event| {
             let found =
                 batches.iter_mut().find(|(other, kind, _)| Arc::ptr_eq(other, channel) && *kind == required);
             match found {
@@ -223,11 +224,16 @@ impl Selector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{channel::memory::Limits, event::Headers, plan::testing::source, receipt::Ledger};
+    use crate::{
+        channel::{MemoryChannel, memory::Limits},
+        event::Headers,
+        plan::testing::source,
+        receipt::Ledger,
+    };
 
-    fn channels(names: &[&str], events: usize) -> Vec<Arc<MemoryChannel>> {
+    fn channels(names: &[&str], events: usize) -> Vec<Arc<Channel>> {
         let limits = Limits { events, bytes: usize::MAX, keep_alive: Duration::ZERO };
-        names.iter().map(|name| Arc::new(MemoryChannel::new(name, limits))).collect()
+        names.iter().map(|name| Arc::new(Channel::Memory(MemoryChannel::new(name, limits)))).collect()
     }
 
     fn event(kind: &'static str, receipt: &Receipt) -> Event {
@@ -245,7 +251,7 @@ mod tests {
         let receipt = ledger.open(kinds.len());
         output.put(kinds.iter().map(|kind| event(kind, &receipt)).collect()).unwrap();
         let found = channels.iter().map(|channel| {
-            channel.close();
+            channel.close(true);
             let events = runtime.block_on(channel.take(99));
             channel.commit(&events);
             events.iter().map(|event| String::from_utf8(event.body.to_vec()).unwrap()).collect::<Vec<_>>()

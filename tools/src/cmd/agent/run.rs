@@ -46,9 +46,12 @@ async fn serve(options: Options, mut loaded: Loaded) -> Result<(), Failure> {
             () = agent.sources_ended() => Leave::Ended,
             changed = changed(&options, &loaded) => Leave::Changed(changed),
         };
+        let ended = matches!(leave, Leave::Ended);
+        let ending = async { if ended { agent.finish().await } else { agent.stop().await } };
+        let impatient = async { if ended { signals.asked().await } else { signals.interrupted().await } };
         let stopped = tokio::select! {
-            summary = agent.stop() => summary,
-            () = signals.interrupted() => std::process::exit(INTERRUPTED),
+            summary = ending => summary,
+            () = impatient => std::process::exit(INTERRUPTED),
         };
         if let Some(task) = monitoring {
             task.abort();

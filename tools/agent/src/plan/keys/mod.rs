@@ -79,6 +79,8 @@ pub enum Takes {
     Pattern,
     /// A character set's name.
     Charset,
+    /// Nothing: Flume has it, rkafka does not; what to use instead.
+    Unserved(&'static str),
 }
 
 /// One property.

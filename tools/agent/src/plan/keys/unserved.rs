@@ -35,8 +35,8 @@ static TYPES: &[(Kind, &[&str], &str)] = &[
     ),
     (
         Kind::Channel,
-        &["file", "jdbc", "spillablememory", "org.apache.flume.channel.file.FileChannel"],
-        "use memory: here it loses nothing, because files are finished only when their records are acknowledged",
+        &["jdbc", "org.apache.flume.channel.jdbc.JdbcChannel", "spillablememory"],
+        "use memory, which loses no line of a file here, or file, which keeps events on disk",
     ),
     (
         Kind::Channel,

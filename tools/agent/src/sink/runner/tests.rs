@@ -3,11 +3,15 @@
 use std::{path::Path, time::Duration};
 
 use super::*;
-use crate::{channel::memory::Limits, plan::testing, receipt::Ledger};
+use crate::{
+    channel::{MemoryChannel, memory::Limits},
+    plan::testing,
+    receipt::Ledger,
+};
 
-fn channel() -> Arc<MemoryChannel> {
+fn channel() -> Arc<Channel> {
     let limits = Limits { events: 1_000, bytes: usize::MAX, keep_alive: Duration::from_secs(3) };
-    Arc::new(MemoryChannel::new("c1", limits))
+    Arc::new(Channel::Memory(MemoryChannel::new("c1", limits)))
 }
 
 fn rolling(folder: &Path) -> Member {
@@ -37,7 +41,7 @@ async fn everything_is_delivered_and_acknowledged_before_the_end() {
     let receipt = ledger.open(5);
     let events = (0..5).map(|number| Event { receipt: receipt.clone(), ..Event::new(number.to_string()) });
     channel.put(events.collect()).await.unwrap();
-    channel.close();
+    channel.close(true);
     let runner = Runner::single(channel, rolling(folder.path()));
     let (_, counters) = runner.counters().next().unwrap();
     runner.run().await;
@@ -63,7 +67,7 @@ async fn a_failed_sink_is_passed_over_in_favour_of_the_next() {
     );
     let channel = channel();
     channel.put((0..3).map(|number| Event::new(number.to_string())).collect()).await.unwrap();
-    channel.close();
+    channel.close(true);
     let runner = Runner::group(channel, members, &group);
     let counters: Vec<_> = runner.counters().collect();
     runner.run().await;
@@ -79,7 +83,7 @@ async fn load_is_balanced_in_turn() {
     let group = testing::group("sinks = k1\nprocessor.type = load_balance\n");
     let channel = channel();
     channel.put((0..6).map(|number| Event::new(number.to_string())).collect()).await.unwrap();
-    channel.close();
+    channel.close(true);
     Runner::group(channel, members, &group).run().await;
     assert_eq!(lines(folders[0].path()), ["0", "1", "4", "5"]);
     assert_eq!(lines(folders[1].path()), ["2", "3"]);

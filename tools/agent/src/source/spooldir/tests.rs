@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    channel::{MemoryChannel, memory::Limits},
+    channel::{Channel, MemoryChannel, memory::Limits},
     plan::testing::source,
 };
 
@@ -22,7 +22,7 @@ struct Rig {
 struct Running {
     thread: JoinHandle<Result<(), SpoolError>>,
     signal: Arc<Signal>,
-    channel: Arc<MemoryChannel>,
+    channel: Arc<Channel>,
     progress: Arc<Progress>,
 }
 
@@ -53,7 +53,7 @@ impl Rig {
             self.settings
         );
         let limits = Limits { events: 1_000_000, bytes: usize::MAX, keep_alive: Duration::from_secs(3) };
-        let channel = Arc::new(MemoryChannel::new("c1", limits));
+        let channel = Arc::new(Channel::Memory(MemoryChannel::new("c1", limits)));
         let (signal, progress) = (Arc::new(Signal::default()), Arc::new(Progress::default()));
         let component = source(&text);
         let handle = self.runtime.handle().clone();
