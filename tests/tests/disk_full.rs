@@ -6,9 +6,11 @@ use rkafka_record::BatchOptions;
 use rkafka_tests::node::Node;
 use rkafka_tests::wait;
 use rkafka_tests::wire::Connection;
+use rkafka_wire::messages::DeleteRecordsRequest;
+use rkafka_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 
 use crate::differential::fetch::fetch;
-use crate::differential::requests::{batch, make_topic, produce};
+use crate::differential::requests::{batch, make_topic, produce, topic};
 use crate::differential::session::Session;
 
 /// A batch of half a megabyte whose value tells its number.
@@ -48,6 +50,53 @@ fn read_all(connection: &mut Connection) -> Vec<usize> {
     }
 }
 
+/// Writes batches from number 0 on until one is refused; how many were not.
+fn fill(connection: &mut Connection) -> usize {
+    let mut written = 0;
+    let error = loop {
+        match write(connection, written) {
+            Ok(offset) => assert_eq!(offset, written as i64),
+            Err(error) => break error,
+        }
+        written += 1;
+        assert!(written < 200, "more was written than there is room for");
+    };
+    assert_eq!(error, 56, "KAFKA_STORAGE_ERROR");
+    assert!(written > 10, "{written} batches only");
+    written
+}
+
+#[test]
+fn deleting_records_makes_room() {
+    let settings = [
+        ("log.segment.bytes", "8388608"),
+        ("log.retention.check.interval.ms", "100"),
+        ("log.segment.delete.delay.ms", "100"),
+        // The batches are dated: age alone must not make the room.
+        ("log.retention.ms", "-1"),
+    ];
+    let mut node = Node::start_on_small_disk(64, &settings);
+    let bootstrap = node.bootstrap();
+    make_topic(&mut Session::new(bootstrap.clone()), "full", 1, &[]);
+    let mut connection = Connection::open(&bootstrap);
+    let written = fill(&mut connection);
+
+    let all = DeleteRecordsPartition::default().with_partition_index(0).with_offset(-1);
+    let all = DeleteRecordsTopic::default().with_name(topic("full")).with_partitions(vec![all]);
+    let request = DeleteRecordsRequest::default().with_topics(vec![all]).with_timeout_ms(10_000);
+    let answer = connection.ask(2, &request).expect("an answer");
+    let deleted = &answer.topics[0].partitions[0];
+    assert_eq!((deleted.error_code, deleted.low_watermark), (0, written as i64));
+
+    let offset = wait::until("room to be found", || write(&mut connection, written).ok());
+    assert_eq!(offset, written as i64);
+    for number in written + 1..written + 41 {
+        assert_eq!(write(&mut connection, number), Ok(number as i64), "20 MB more");
+    }
+    assert!(node.process().is_running(), "{}", node.process().stderr());
+    let _ = node.stop();
+}
+
 #[test]
 fn writing_goes_on_once_there_is_room() {
     let mut node = Node::start_on_small_disk(96, &[("log.segment.bytes", "8388608")]);
@@ -57,17 +106,7 @@ fn writing_goes_on_once_there_is_room() {
     make_topic(&mut Session::new(bootstrap.clone()), "full", 1, &[]);
     let mut connection = Connection::open(&bootstrap);
 
-    let mut written = 0;
-    let error = loop {
-        match write(&mut connection, written) {
-            Ok(offset) => assert_eq!(offset, written as i64),
-            Err(error) => break error,
-        }
-        written += 1;
-        assert!(written < 200, "more was written than there is room for");
-    };
-    assert_eq!(error, 56, "KAFKA_STORAGE_ERROR");
-    assert!(written > 10, "{written} batches only");
+    let written = fill(&mut connection);
     assert!(node.process().is_running(), "{}", node.process().stderr());
     assert_eq!(read_all(&mut connection), (0..written).collect::<Vec<_>>());
     assert!(write(&mut connection, written).is_err(), "there is still no room");

@@ -8,6 +8,7 @@ mod clients;
 mod cluster;
 mod commands;
 mod consumer_commands;
+mod crash_images;
 mod differential;
 mod disk_full;
 mod durability;
