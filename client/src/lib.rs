@@ -42,7 +42,8 @@ pub use admin::{
     Admin, AlterConfigOp, CommittedOffset, ConfigEntry, ConfigResource, ConfigResult, ConfigSource,
     ConfigSynonym, CreatedTopic, ElectionType, GroupDescription, GroupEpochs, GroupListing, GroupMember,
     KnownApi, ListedOffset, LogDirDescription, LogDirReplica, NewPartitions, NewTopic, OffsetSpec,
-    PartitionInfo, QuorumInfo, QuorumReplica, Reassignment, ResourceKind, ServedApi, TopicDescription,
+    PartitionInfo, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch, Quotas, Reassignment,
+    ResourceKind, ScramAlteration, ScramCredential, ScramMechanism, ServedApi, TopicDescription,
     TopicListing,
 };
 pub use config::ClientConfig;

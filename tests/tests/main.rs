@@ -2,6 +2,7 @@
 
 mod adoption;
 mod cleanup;
+mod client_admin;
 mod client_consumer;
 mod client_producer;
 mod clients;

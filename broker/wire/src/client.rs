@@ -26,24 +26,37 @@ pub fn encode_request<R: Request>(
 ) -> Result<Bytes, WireError> {
     let key = api_key::<R>(version)?;
     let unencodable = |reason| WireError::Unencodable { key, version, reason };
-    let client_bytes = client_id.map_or(&[][..], |id| id.as_bytes());
-    let client_length = i16::try_from(client_bytes.len()).map_err(|error| unencodable(words(error)))?;
     let flexible = key.request_header_version(version) >= 2;
     let body_size = body.compute_size(version).map_err(|error| unencodable(words(error)))?;
-    let size = HEADER_BYTES + client_bytes.len() + usize::from(flexible) + body_size;
+    let client_size = client_id.map_or(0, |id| id.len());
+    let size = HEADER_BYTES + client_size + usize::from(flexible) + body_size;
     let mut buffer = BytesMut::with_capacity(SIZE_PREFIX_BYTES + size);
     buffer.put_i32(i32::try_from(size).map_err(|_| unencodable(format!("{size} bytes")))?);
-    buffer.put_i16(R::KEY);
+    put_header(&mut buffer, key, version, correlation_id, client_id).map_err(unencodable)?;
+    body.encode(&mut buffer, version).map_err(|error| unencodable(words(error)))?;
+    debug_assert_eq!(buffer.len(), SIZE_PREFIX_BYTES + size);
+    Ok(buffer.freeze())
+}
+
+/// Writes a request's header; the error is for people.
+pub(crate) fn put_header(
+    buffer: &mut BytesMut,
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&StrBytes>,
+) -> Result<(), String> {
+    let client_bytes = client_id.map_or(&[][..], |id| id.as_bytes());
+    let client_length = i16::try_from(client_bytes.len()).map_err(words)?;
+    buffer.put_i16(key as i16);
     buffer.put_i16(version);
     buffer.put_i32(correlation_id);
     buffer.put_i16(if client_id.is_some() { client_length } else { -1 });
     buffer.put_slice(client_bytes);
-    if flexible {
+    if key.request_header_version(version) >= 2 {
         buffer.put_u8(0);
     }
-    body.encode(&mut buffer, version).map_err(|error| unencodable(words(error)))?;
-    debug_assert_eq!(buffer.len(), SIZE_PREFIX_BYTES + size);
-    Ok(buffer.freeze())
+    Ok(())
 }
 
 /// Bytes of a request header without client id and tags.

@@ -13,6 +13,7 @@
 //! newer.rs          versions of Kafka 4.3 that kafka-protocol does not know
 //! varint.rs         variable-length integers
 //! client.rs         the other direction: requests out, answers in
+//! produce.rs        Produce requests out, without copying records
 //! fuzz.rs           entry points for fuzzers, and the seeded tests through them
 //! error_code.rs     the protocol's error numbers
 //! error.rs          what can be wrong with a frame
@@ -33,6 +34,7 @@ pub mod frame;
 pub mod fuzz;
 pub mod header;
 mod newer;
+pub mod produce;
 pub mod request;
 pub mod response;
 mod schema;

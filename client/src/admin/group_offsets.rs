@@ -8,6 +8,7 @@ use rkafka_wire::messages::offset_delete_request::{OffsetDeleteRequestPartition,
 use rkafka_wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use rkafka_wire::messages::{ApiKey, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
 
+use super::coordinator::Coordinated;
 use super::groups::{group_id, incomplete};
 use super::{Admin, Each};
 use crate::error::{ApiError, ClientError};
@@ -85,7 +86,7 @@ impl Admin {
             }
             Ok(offsets)
         };
-        self.at_coordinator("groupOffsets", group, attempt).await
+        self.at_coordinator("groupOffsets", Coordinated::Group(group), attempt).await
     }
 
     /// Sets offsets of a group that has no members.
@@ -129,7 +130,7 @@ impl Admin {
                 Ok(results)
             }
         };
-        self.at_coordinator("alterGroupOffsets", group, attempt).await
+        self.at_coordinator("alterGroupOffsets", Coordinated::Group(group), attempt).await
     }
 
     /// Deletes offsets of a group (since 2.4, KIP-496).
@@ -169,7 +170,7 @@ impl Admin {
                 Ok(results)
             }
         };
-        self.at_coordinator("deleteGroupOffsets", group, attempt).await
+        self.at_coordinator("deleteGroupOffsets", Coordinated::Group(group), attempt).await
     }
 }
 

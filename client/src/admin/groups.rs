@@ -1,23 +1,23 @@
 //! Groups: list, describe and delete them.
 
-use std::future::Future;
-
 use rkafka_wire::messages::consumer_group_describe_response as modern;
 use rkafka_wire::messages::describe_groups_response as classic;
+use rkafka_wire::messages::leave_group_request::MemberIdentity;
 use rkafka_wire::messages::{
-    ApiKey, ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
-    GroupId, ListGroupsRequest,
+    ApiKey, ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, GroupId,
+    LeaveGroupRequest, ListGroupsRequest,
 };
 use rkafka_wire::{ErrorCode, StrBytes};
 
-use super::{Admin, Each};
+use super::coordinator::{Coordinated, per_thing};
+use super::{Admin, Each, text};
 use crate::cluster::Route;
 use crate::error::{ApiError, ClientError};
 use crate::metadata::Broker;
 use crate::net::Connection;
 
-/// The first version of FindCoordinator that takes several keys (KIP-699).
-const FIRST_WITH_SEVERAL_KEYS: i16 = 4;
+/// The first version of LeaveGroup that names members by instance ids, several at once (KIP-345).
+const FIRST_WITH_SEVERAL_MEMBERS: i16 = 3;
 
 /// A group as ListGroups tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,12 +139,16 @@ impl Admin {
         let mut results = Vec::new();
         for id in ids {
             let described = self
-                .at_coordinator("describeGroups", id, |connection, coordinator| async move {
-                    let broker = self.broker(coordinator).await?;
-                    describe(&connection, id, broker).await
-                })
+                .at_coordinator(
+                    "describeGroups",
+                    Coordinated::Group(id),
+                    |connection, coordinator| async move {
+                        let broker = self.broker(coordinator).await?;
+                        describe(&connection, id, broker).await
+                    },
+                )
                 .await;
-            results.push((id.clone(), per_group(described)?));
+            results.push((id.clone(), per_thing(described)?));
         }
         Ok(results)
     }
@@ -167,44 +171,66 @@ impl Admin {
                     Ok(ApiError::check(result.error_code, None)?)
                 }
             };
-            let deleted = self.at_coordinator("deleteGroups", id, attempt).await;
-            results.push((id.clone(), per_group(deleted)?));
+            let deleted = self.at_coordinator("deleteGroups", Coordinated::Group(id), attempt).await;
+            results.push((id.clone(), per_thing(deleted)?));
         }
         Ok(results)
     }
 
-    /// Runs `work` at the coordinator of a group, wherever it moves meanwhile.
-    pub(super) async fn at_coordinator<T, F>(
+    /// Removes members from a group: static ones by their instance ids (KIP-345), or all if none are named. Those
+    /// that are alive join again.
+    ///
+    /// # Errors
+    /// The coordinator cannot be reached, or refuses; an older broker than 2.4; why a member was not removed is its
+    /// own error.
+    pub async fn remove_group_members(
         &self,
-        what: &'static str,
         group: &str,
-        work: impl Fn(Connection, i32) -> F,
-    ) -> Result<T, ClientError>
-    where
-        F: Future<Output = Result<T, ClientError>>,
-    {
-        let attempt = |entrance: Connection| {
-            let work = &work;
-            async move {
-                let coordinator = find_coordinator(&entrance, group).await?;
-                work(self.cluster.connection(Route::Node(coordinator)).await?, coordinator).await
+        instance_ids: Option<&[String]>,
+        reason: &str,
+    ) -> Result<Each<String, ()>, ClientError> {
+        let identity = |member_id: &str, instance_id: Option<&String>| {
+            MemberIdentity::default()
+                .with_member_id(text(member_id))
+                .with_group_instance_id(instance_id.map(|id| text(id)))
+                .with_reason(Some(text(reason)))
+        };
+        let members: Vec<MemberIdentity> = match instance_ids {
+            Some(ids) => ids.iter().map(|id| identity("", Some(id))).collect(),
+            None => {
+                let described = self.describe_groups(&[group.to_owned()]).await?;
+                let Some((_, described)) = described.into_iter().next() else { return Ok(Vec::new()) };
+                let member = |member: &GroupMember| match &member.instance_id {
+                    Some(instance_id) => identity("", Some(instance_id)),
+                    None => identity(&member.id, None),
+                };
+                described?.members.iter().map(member).collect()
             }
         };
-        self.cluster.retry(what, Route::Any, attempt).await
+        let request = LeaveGroupRequest::default().with_group_id(group_id(group)).with_members(members);
+        let leave = |connection: Connection, _| {
+            let request = &request;
+            async move {
+                let version = connection.version::<LeaveGroupRequest>()?;
+                if version < FIRST_WITH_SEVERAL_MEMBERS {
+                    let feature = "removing members of a group".to_owned();
+                    return Err(ClientError::TooOld { address: connection.address().to_string(), feature });
+                }
+                let answer = connection.call(version, request).await?;
+                ApiError::check(answer.error_code, None)?;
+                let results = answer.members.iter().map(|member| {
+                    let id = member.group_instance_id.as_ref().unwrap_or(&member.member_id);
+                    (id.to_string(), ApiError::check(member.error_code, None))
+                });
+                Ok(results.collect())
+            }
+        };
+        self.at_coordinator("removeMembersFromConsumerGroup", Coordinated::Group(group), leave).await
     }
 
     async fn broker(&self, id: i32) -> Result<Broker, ClientError> {
         let metadata = self.cluster.metadata.brokers().await?;
         metadata.brokers.get(&id).cloned().ok_or(ClientError::NoSuchBroker(id))
-    }
-}
-
-/// An error that is about the group does not end a call for several.
-fn per_group<T>(result: Result<T, ClientError>) -> Result<Result<T, ApiError>, ClientError> {
-    match result {
-        Ok(done) => Ok(Ok(done)),
-        Err(ClientError::Api(error)) => Ok(Err(error)),
-        Err(other) => Err(other),
     }
 }
 
@@ -214,24 +240,6 @@ pub(super) fn group_id(id: &str) -> GroupId {
 
 pub(super) fn incomplete(api: ApiKey, group: &str) -> ClientError {
     ClientError::Incomplete { api, about: format!("group {group}") }
-}
-
-async fn find_coordinator(connection: &Connection, group: &str) -> Result<i32, ClientError> {
-    let version = connection.version::<FindCoordinatorRequest>()?;
-    let key = StrBytes::from_string(group.to_owned());
-    let request = if version >= FIRST_WITH_SEVERAL_KEYS {
-        FindCoordinatorRequest::default().with_coordinator_keys(vec![key])
-    } else {
-        FindCoordinatorRequest::default().with_key(key)
-    };
-    let answer = connection.call(version, &request).await?;
-    if version < FIRST_WITH_SEVERAL_KEYS {
-        ApiError::check(answer.error_code, answer.error_message.as_deref())?;
-        return Ok(answer.node_id.0);
-    }
-    let found = answer.coordinators.first().ok_or_else(|| incomplete(ApiKey::FindCoordinator, group))?;
-    ApiError::check(found.error_code, found.error_message.as_deref())?;
-    Ok(found.node_id.0)
 }
 
 /// Asks as for a group of KIP-848 first, as Java's AdminClient does; the broker says if it is another.

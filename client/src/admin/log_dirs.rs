@@ -1,10 +1,15 @@
-//! DescribeLogDirs: what lies in the log directories of a broker.
+//! The log directories of a broker: what lies in them, and moving replicas between them (KIP-113).
 
-use rkafka_wire::messages::DescribeLogDirsRequest;
+use std::collections::BTreeMap;
 
-use super::Admin;
+use rkafka_wire::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+use rkafka_wire::messages::{AlterReplicaLogDirsRequest, DescribeLogDirsRequest};
+
+use super::leaders::TopicPartition;
+use super::{Admin, Each, text};
 use crate::cluster::Route;
 use crate::error::{ApiError, ClientError};
+use crate::metadata::topic_name;
 use crate::net::Connection;
 
 /// A log directory of a broker.
@@ -76,5 +81,44 @@ impl Admin {
             }
         });
         Ok(described.collect())
+    }
+
+    /// Moves replicas of one broker to other log directories of it, given by their paths. The broker answers once it
+    /// has begun; until a replica is there, [`Admin::describe_log_dirs`] shows it as a future one. A replica that
+    /// the broker does not have yet is made in that directory when it comes.
+    ///
+    /// # Errors
+    /// [`ClientError::Unsupported`] from brokers that cannot; why a replica is not moved is its own error
+    /// (LOG_DIR_NOT_FOUND for an unknown or failed directory).
+    pub async fn alter_replica_log_dirs(
+        &self,
+        broker: i32,
+        paths: &BTreeMap<TopicPartition, String>,
+    ) -> Result<Each<TopicPartition, ()>, ClientError> {
+        let mut dirs: BTreeMap<&str, BTreeMap<&str, Vec<i32>>> = BTreeMap::new();
+        for ((topic, index), path) in paths {
+            dirs.entry(path).or_default().entry(topic).or_default().push(*index);
+        }
+        let topic = |(name, partitions): (&str, Vec<i32>)| {
+            AlterReplicaLogDirTopic::default().with_name(topic_name(name)).with_partitions(partitions)
+        };
+        let dir = |(path, topics): (&str, BTreeMap<&str, Vec<i32>>)| {
+            AlterReplicaLogDir::default()
+                .with_path(text(path))
+                .with_topics(topics.into_iter().map(topic).collect())
+        };
+        let request = AlterReplicaLogDirsRequest::default().with_dirs(dirs.into_iter().map(dir).collect());
+        self.ask("alterReplicaLogDirs", Route::Node(broker), &request, |answer| {
+            let mut results = Vec::new();
+            for topic in &answer.results {
+                results.extend(topic.partitions.iter().map(|one| {
+                    let key = (topic.topic_name.to_string(), one.partition_index);
+                    (key, ApiError::check(one.error_code, None))
+                }));
+            }
+            results.sort_by(|one, other| one.0.cmp(&other.0));
+            Ok(results)
+        })
+        .await
     }
 }

@@ -1,15 +1,16 @@
 //! Offsets of partitions by time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use rkafka_wire::messages::{ApiKey, BrokerId, ListOffsetsRequest};
 
+use super::leaders::{TopicPartition, refusal};
 use super::{Admin, Each};
 use crate::cluster::Route;
 use crate::error::{ApiError, ClientError};
-use crate::metadata::{Interest, topic_name};
+use crate::metadata::topic_name;
 use crate::net::Connection;
 
 /// Which offset of a partition.
@@ -56,9 +57,6 @@ pub struct ListedOffset {
     pub leader_epoch: Option<i32>,
 }
 
-/// A partition by topic and number.
-type TopicPartition = (String, i32);
-
 impl Admin {
     /// Finds offsets; with `committed_only`, transactions that are still open do not count.
     ///
@@ -69,35 +67,21 @@ impl Admin {
         wanted: &BTreeMap<TopicPartition, OffsetSpec>,
         committed_only: bool,
     ) -> Result<Each<TopicPartition, ListedOffset>, ClientError> {
-        let names: BTreeSet<String> = wanted.keys().map(|(topic, _)| topic.clone()).collect();
-        let names: Vec<String> = names.into_iter().collect();
-        let attempt = |_| {
-            let names = &names;
-            async move {
-                let metadata = self.cluster.metadata.fetch(Interest::Names(names)).await?;
-                let mut results = Vec::new();
-                let mut by_leader: BTreeMap<i32, BTreeMap<TopicPartition, OffsetSpec>> = BTreeMap::new();
-                for (partition, spec) in wanted {
-                    let topic = metadata.topics.get(&partition.0);
-                    let found =
-                        topic.and_then(|topic| topic.partitions.iter().find(|one| one.index == partition.1));
-                    match found.map(|found| found.leader) {
-                        Some(Some(leader)) => {
-                            by_leader.entry(leader).or_default().insert(partition.clone(), *spec);
-                        }
-                        // An election is under way.
-                        Some(None) => return Err(refusal(ErrorCode::LeaderNotAvailable).into()),
-                        None => results
-                            .push((partition.clone(), Err(refusal(ErrorCode::UnknownTopicOrPartition)))),
-                    }
-                }
-                for (leader, group) in by_leader {
-                    let connection = self.cluster.connection(Route::Node(leader)).await?;
-                    results.extend(ask(&connection, &group, committed_only, self.timeout_ms()).await?);
-                }
-                results.sort_by(|one, other| one.0.cmp(&other.0));
-                Ok(results)
+        let attempt = |_| async move {
+            let found = self.by_leader(wanted.keys()).await?;
+            let unknown = |partition| (partition, Err(refusal(ErrorCode::UnknownTopicOrPartition)));
+            let mut results: Vec<_> = found.unknown.into_iter().map(unknown).collect();
+            for (leader, partitions) in found.leaders {
+                let connection = self.cluster.connection(Route::Node(leader)).await?;
+                let group: BTreeMap<&TopicPartition, OffsetSpec> = wanted
+                    .iter()
+                    .filter(|(key, _)| partitions.contains(key))
+                    .map(|(key, spec)| (key, *spec))
+                    .collect();
+                results.extend(ask(&connection, &group, committed_only, self.timeout_ms()).await?);
             }
+            results.sort_by(|one, other| one.0.cmp(&other.0));
+            Ok(results)
         };
         self.cluster.retry("listOffsets", Route::Any, attempt).await
     }
@@ -105,7 +89,7 @@ impl Admin {
 
 async fn ask(
     connection: &Connection,
-    wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+    wanted: &BTreeMap<&TopicPartition, OffsetSpec>,
     committed_only: bool,
     timeout_ms: i32,
 ) -> Result<Each<TopicPartition, ListedOffset>, ClientError> {
@@ -150,8 +134,4 @@ async fn ask(
         return Err(ClientError::Incomplete { api: ApiKey::ListOffsets, about });
     }
     Ok(results)
-}
-
-fn refusal(code: ErrorCode) -> ApiError {
-    ApiError { code, message: code.message().to_owned() }
 }

@@ -6,14 +6,12 @@ use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::DeleteRecordsRequest;
 use rkafka_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 
+use super::leaders::{TopicPartition, refusal};
 use super::{Admin, Each};
 use crate::cluster::Route;
 use crate::error::{ApiError, ClientError};
-use crate::metadata::{Interest, topic_name};
+use crate::metadata::topic_name;
 use crate::net::Connection;
-
-/// A partition by topic and number.
-type TopicPartition = (String, i32);
 
 impl Admin {
     /// Deletes the records before these offsets (-1: all that are committed) and says where each log starts now.
@@ -24,34 +22,19 @@ impl Admin {
         &self,
         before: &BTreeMap<TopicPartition, i64>,
     ) -> Result<Each<TopicPartition, i64>, ClientError> {
-        let mut names: Vec<String> = before.keys().map(|(topic, _)| topic.clone()).collect();
-        names.dedup();
-        let attempt = |_| {
-            let names = &names;
-            async move {
-                let metadata = self.cluster.metadata.fetch(Interest::Names(names)).await?;
-                let mut results = Vec::new();
-                let mut by_leader: BTreeMap<i32, BTreeMap<&TopicPartition, i64>> = BTreeMap::new();
-                for (partition, offset) in before {
-                    let topic = metadata.topics.get(&partition.0);
-                    let found =
-                        topic.and_then(|topic| topic.partitions.iter().find(|one| one.index == partition.1));
-                    match found.map(|found| found.leader) {
-                        Some(Some(leader)) => {
-                            by_leader.entry(leader).or_default().insert(partition, *offset);
-                        }
-                        Some(None) => return Err(refusal(ErrorCode::LeaderNotAvailable).into()),
-                        None => results
-                            .push((partition.clone(), Err(refusal(ErrorCode::UnknownTopicOrPartition)))),
-                    }
-                }
-                for (leader, wanted) in by_leader {
-                    let connection = self.cluster.connection(Route::Node(leader)).await?;
-                    results.extend(delete_at(&connection, &wanted, self.timeout_ms()).await?);
-                }
-                results.sort_by(|one, other| one.0.cmp(&other.0));
-                Ok(results)
+        let attempt = |_| async move {
+            let found = self.by_leader(before.keys()).await?;
+            let unknown = |partition| (partition, Err(refusal(ErrorCode::UnknownTopicOrPartition)));
+            let mut results: Vec<_> = found.unknown.into_iter().map(unknown).collect();
+            for (leader, partitions) in found.leaders {
+                let connection = self.cluster.connection(Route::Node(leader)).await?;
+                let wanted = before.iter().filter(|(key, _)| partitions.contains(key));
+                let wanted: BTreeMap<&TopicPartition, i64> =
+                    wanted.map(|(key, offset)| (key, *offset)).collect();
+                results.extend(delete_at(&connection, &wanted, self.timeout_ms()).await?);
             }
+            results.sort_by(|one, other| one.0.cmp(&other.0));
+            Ok(results)
         };
         self.cluster.retry("deleteRecords", Route::Any, attempt).await
     }
@@ -86,8 +69,4 @@ async fn delete_at(
         }
     }
     Ok(results)
-}
-
-fn refusal(code: ErrorCode) -> ApiError {
-    ApiError { code, message: code.message().to_owned() }
 }

@@ -11,16 +11,17 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::protocol::Request;
 use rkafka_config::HostPort;
 use rkafka_wire::client::{
     best_version, correlation_id, decode_api_versions, decode_response, encode_request,
 };
 use rkafka_wire::frame::{SIZE_PREFIX_BYTES, frame_size};
-use rkafka_wire::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use rkafka_wire::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ProduceRequest};
+use rkafka_wire::produce::encode_produce_request;
 use rkafka_wire::{ErrorCode, StrBytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
@@ -29,9 +30,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ClientConfig;
 use crate::error::{ClientError, ConnectionError, ConnectionFault};
+use crate::net::pieces::Pieces;
 
 /// Requests that wait to be written; senders beyond that wait themselves.
 const QUEUE_MAX: usize = 64;
+
+/// Once so many bytes are gathered for one write, no more are added.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// How much room is made for an answer before its bytes arrive.
 const READ_AHEAD_BYTES: usize = 64 << 10;
@@ -78,7 +83,7 @@ struct Inner {
 /// A frame to write, and who waits for its answer.
 #[derive(Debug)]
 struct Outgoing {
-    frame: Bytes,
+    frame: Frame,
     /// Absent for requests that are not answered (Produce with `acks=0`).
     waiter: Option<Waiter>,
 }
@@ -87,6 +92,13 @@ struct Outgoing {
 struct Waiter {
     correlation_id: i32,
     answer: oneshot::Sender<Bytes>,
+}
+
+/// A frame, in the pieces that it was made in.
+#[derive(Debug)]
+enum Frame {
+    Whole(Bytes),
+    Pieces(Vec<Bytes>),
 }
 
 /// Requests that were written and not answered, oldest first, and why there will be no more answers.
@@ -231,22 +243,46 @@ impl Connection {
     /// # Errors
     /// The connection's fault, if it is known already.
     pub async fn submit<R: Request>(&self, version: i16, body: &R) -> Result<Answer<R>, ClientError> {
-        let inner = &self.inner;
-        let deadline = Instant::now() + inner.options.request_timeout;
-        let correlation_id = inner.next_id();
-        let frame = encode_request(version, correlation_id, Some(&inner.options.client_id), body)?;
-        let (answer, answered) = oneshot::channel();
-        inner.enqueue(Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) }).await?;
-        Ok(Answer { connection: self.clone(), version, deadline, answered, request: PhantomData })
+        let correlation_id = self.inner.next_id();
+        let frame = encode_request(version, correlation_id, Some(&self.inner.options.client_id), body)?;
+        self.submit_frame(version, correlation_id, Frame::Whole(frame)).await
     }
 
-    /// Sends a request that the broker does not answer (Produce with `acks=0`).
+    /// [`Connection::submit`] of a Produce request, whose records are not copied.
+    ///
+    /// # Errors
+    /// As [`Connection::submit`].
+    pub(crate) async fn submit_produce(
+        &self,
+        version: i16,
+        body: &ProduceRequest,
+    ) -> Result<Answer<ProduceRequest>, ClientError> {
+        let correlation_id = self.inner.next_id();
+        let client_id = Some(&self.inner.options.client_id);
+        let pieces = encode_produce_request(version, correlation_id, client_id, body)?;
+        self.submit_frame(version, correlation_id, Frame::Pieces(pieces)).await
+    }
+
+    /// Sends a Produce request that the broker does not answer (`acks=0`).
     ///
     /// # Errors
     /// The connection's fault, if it is known already.
-    pub async fn send<R: Request>(&self, version: i16, body: &R) -> Result<(), ClientError> {
-        let frame = encode_request(version, self.inner.next_id(), Some(&self.inner.options.client_id), body)?;
-        self.inner.enqueue(Outgoing { frame, waiter: None }).await
+    pub(crate) async fn send_produce(&self, version: i16, body: &ProduceRequest) -> Result<(), ClientError> {
+        let client_id = Some(&self.inner.options.client_id);
+        let pieces = encode_produce_request(version, self.inner.next_id(), client_id, body)?;
+        self.inner.enqueue(Outgoing { frame: Frame::Pieces(pieces), waiter: None }).await
+    }
+
+    async fn submit_frame<R: Request>(
+        &self,
+        version: i16,
+        correlation_id: i32,
+        frame: Frame,
+    ) -> Result<Answer<R>, ClientError> {
+        let deadline = Instant::now() + self.inner.options.request_timeout;
+        let (answer, answered) = oneshot::channel();
+        self.inner.enqueue(Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) }).await?;
+        Ok(Answer { connection: self.clone(), version, deadline, answered, request: PhantomData })
     }
 
     /// Closes it; who waits for an answer is told so.
@@ -312,7 +348,7 @@ async fn establish(address: &HostPort, options: &ConnectionOptions) -> Result<Co
     let (reader, writer) = stream.into_split();
     let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
     let flight = Arc::new(Flight::default());
-    tokio::spawn(write_all(BufWriter::new(writer), outgoing, flight.clone()));
+    tokio::spawn(write_all(writer, outgoing, flight.clone()));
     tokio::spawn(read_all(BufReader::new(reader), options.response_bytes_max, flight.clone()));
     let mut inner = Inner {
         address: address.clone(),
@@ -375,6 +411,7 @@ impl Inner {
         let frame = encode_request(version, correlation_id, Some(&self.options.client_id), &body)
             .map_err(|error| not_kafka(error.to_string()))?;
         let (answer, answered) = oneshot::channel();
+        let frame = Frame::Whole(frame);
         let outgoing = Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) };
         let closed = |fault: Option<ConnectionFault>| match fault {
             Some(ConnectionFault::Closed) | None => {
@@ -389,12 +426,9 @@ impl Inner {
 }
 
 /// Writes what is queued, as many requests a system call as are ready.
-async fn write_all(
-    mut socket: BufWriter<OwnedWriteHalf>,
-    mut outgoing: mpsc::Receiver<Outgoing>,
-    flight: Arc<Flight>,
-) {
+async fn write_all(mut socket: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Outgoing>, flight: Arc<Flight>) {
     let written = flight.ended.run_until_cancelled(async {
+        let mut pieces = Pieces::default();
         while let Some(next) = outgoing.recv().await {
             let mut next = Some(next);
             while let Some(Outgoing { frame, waiter }) = next {
@@ -402,10 +436,13 @@ async fn write_all(
                 if !waiter.is_none_or(|waiter| flight.push(waiter)) {
                     return Ok(());
                 }
-                socket.write_all(&frame).await?;
-                next = outgoing.try_recv().ok();
+                match frame {
+                    Frame::Whole(bytes) => pieces.push(bytes),
+                    Frame::Pieces(all) => all.into_iter().for_each(|piece| pieces.push(piece)),
+                }
+                next = if pieces.remaining() < WRITE_BYTES { outgoing.try_recv().ok() } else { None };
             }
-            socket.flush().await?;
+            socket.write_all_buf(&mut pieces).await?;
         }
         Ok::<(), io::Error>(())
     });

@@ -194,13 +194,13 @@ impl Sender {
         let version = request::version(connection.version::<ProduceRequest>()?, batches);
         let body = request::request(config.acks.code(), config.client.request_timeout, batches);
         if config.acks == Acks::None {
-            connection.send(version, &body).await?;
+            connection.send_produce(version, &body).await?;
             let stored = || Outcome::Stored { base_offset: None, log_append_time_ms: None };
             let outcomes = std::mem::take(batches).into_iter().map(|batch| (batch.sent, stored())).collect();
             self.finish(node, outcomes);
             return Ok(());
         }
-        let answer = connection.submit(version, &body).await?;
+        let answer = connection.submit_produce(version, &body).await?;
         let batches = std::mem::take(batches);
         self.events
             .push(Box::pin(async move { Event::Answered { node, batches, answer: answer.wait().await } }));
