@@ -18,10 +18,7 @@ use crate::{
         keys::{sinks, sources},
     },
     sink::{Member, Runner, SinkCounters, SinkError},
-    source::{
-        Output, Signal, SourceCounters, seq,
-        spooldir::{SpoolError, SpoolSource, progress::Progress},
-    },
+    source::{self, Body, Output, Signal, SourceCounters, SourceError, spooldir::progress::Progress},
 };
 
 /// How long sinks get to deliver what is in the channels when an agent stops.
@@ -32,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum AgentError {
     /// A source cannot.
     #[error(transparent)]
-    Source(#[from] SpoolError),
+    Source(#[from] SourceError),
     /// A channel cannot.
     #[error(transparent)]
     Channel(#[from] ChannelError),
@@ -67,7 +64,7 @@ pub struct RunningSource {
     /// The files it reads.
     pub progress: Arc<Progress>,
     signal: Arc<Signal>,
-    thread: Option<JoinHandle<Result<(), SpoolError>>>,
+    thread: Option<JoinHandle<Result<(), SourceError>>>,
 }
 
 /// What an agent did.
@@ -239,8 +236,6 @@ fn runners(plan: &Plan, channels: &[Arc<Channel>]) -> Result<Vec<Runner>, AgentE
     Ok(runners)
 }
 
-type Body = Box<dyn FnOnce() -> Result<(), SpoolError> + Send>;
-
 /// Opens a source; the second result is what its thread does.
 fn prepare(
     source: &Component,
@@ -260,16 +255,7 @@ fn prepare(
         signal: signal.clone(),
         thread: None,
     };
-    let body: Body = if source.definition.name == "seq" {
-        let source = (source.integer(&sources::TOTAL_EVENTS), source.integer(&sources::SEQ_BATCH_SIZE));
-        Box::new(move || {
-            seq::run(source.0, source.1, &output, &signal);
-            Ok(())
-        })
-    } else {
-        let spool = SpoolSource::open(source, output, signal, progress, once)?;
-        Box::new(move || spool.run())
-    };
+    let body = source::open(source, output, signal, progress, once)?;
     Ok((running, body))
 }
 

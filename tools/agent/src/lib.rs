@@ -16,6 +16,7 @@
 //! | [`channel`] | where events wait |
 //! | [`sink`] | where they go, and the groups of sinks |
 //! | [`receipt`] | how a source learns that a batch has arrived |
+//! | [`event_format`] | events as Flume's Avro records |
 //! | [`text`] | character sets as Java has them, lines with positions |
 //! | [`monitor`], [`preview`] | counters over HTTP; what would be done |
 //!
@@ -27,6 +28,7 @@
 pub mod agent;
 pub mod channel;
 pub mod event;
+pub mod event_format;
 pub mod interceptor;
 pub mod monitor;
 pub mod plan;

@@ -6,7 +6,6 @@
 
 use std::{collections::VecDeque, sync::atomic::Ordering};
 
-use bytes::{BufMut, Bytes, BytesMut};
 use rkafka_client::{
     ErrorCode,
     producer::{Delivery, Header, ProduceError, Producer, ProducerConfig, Record},
@@ -15,6 +14,7 @@ use rkafka_client::{
 use super::{SinkCounters, SinkError};
 use crate::{
     event::{Event, Text},
+    event_format,
     plan::{Component, keys::sinks},
 };
 
@@ -211,7 +211,7 @@ async fn send_event(producer: &Producer, rules: &Rules, event: &Event) -> Result
     };
     let avro;
     let value: &[u8] = if rules.avro {
-        avro = avro_event(event);
+        avro = event_format::encode(event);
         &avro
     } else {
         &event.body
@@ -250,34 +250,6 @@ fn expand(topic: &str, event: &Event) -> String {
     }
     expanded.push_str(rest);
     expanded
-}
-
-/// Avro's binary form of `AvroFlumeEvent { headers: map<string>, body: bytes }`, without schema.
-fn avro_event(event: &Event) -> Bytes {
-    fn long(buffer: &mut BytesMut, number: usize) {
-        // Zigzag of a number that is not negative.
-        let mut rest = (number as u64) << 1;
-        while rest >= 0x80 {
-            buffer.put_u8((rest as u8 & 0x7f) | 0x80);
-            rest >>= 7;
-        }
-        buffer.put_u8(rest as u8);
-    }
-    fn bytes(buffer: &mut BytesMut, bytes: &[u8]) {
-        long(buffer, bytes.len());
-        buffer.put_slice(bytes);
-    }
-    let mut buffer = BytesMut::with_capacity(event.body.len() + 16);
-    if !event.headers.is_empty() {
-        long(&mut buffer, event.headers.len());
-        for (name, value) in event.headers.iter() {
-            bytes(&mut buffer, name.as_bytes());
-            bytes(&mut buffer, value.as_bytes());
-        }
-    }
-    buffer.put_u8(0);
-    bytes(&mut buffer, &event.body);
-    buffer.freeze()
 }
 
 /// Whether a record will never be taken: waiting would stop everything behind it for ever, as in Flume.
@@ -351,13 +323,5 @@ mod tests {
     fn topics_from_headers() {
         let event = Event { headers: Headers::from_iter([("dc", "east"), ("app", "web")]), ..Event::new("") };
         assert_eq!(expand("logs-%{dc}-%{app}%{none}-%{open", &event), "logs-east-web-%{open");
-    }
-
-    /// As Apache Avro writes it: one block of a map, its end, then the body.
-    #[test]
-    fn avro_events() {
-        let event = Event { headers: Headers::from_iter([("k", "v")]), ..Event::new("body") };
-        assert_eq!(&avro_event(&event)[..], b"\x02\x02k\x02v\x00\x08body");
-        assert_eq!(&avro_event(&Event::new(vec![b'x'; 70]))[..4], b"\x00\x8c\x01x");
     }
 }

@@ -83,6 +83,12 @@ impl Output {
         }
     }
 
+    /// The runtime that channels and connections run on.
+    #[must_use]
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.runtime
+    }
+
     /// Hands a batch on; comes back when it is in its channels.
     ///
     /// # Errors

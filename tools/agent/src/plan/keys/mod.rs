@@ -5,6 +5,7 @@ pub mod channels;
 pub mod interceptors;
 pub mod sinks;
 pub mod sources;
+pub mod streams;
 mod unserved;
 
 pub use unserved::unserved;

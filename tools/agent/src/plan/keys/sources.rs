@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "the `doc` of a key is its documentation, here and in the reference page")]
 
-use super::{COUNT, KeyDef, MILLISECONDS, Takes, TypeDef, key, optional, required};
+use super::{COUNT, KeyDef, MILLISECONDS, Takes, TypeDef, key, optional, required, streams};
 
 /// What every source has.
 pub static COMMON: &[&KeyDef] =
@@ -207,18 +207,6 @@ pub static SPOOLDIR: TypeDef = TypeDef {
     doc: "Reads the files that are put into a directory, each once, and renames them when all of it has arrived.",
 };
 
-pub static TOTAL_EVENTS: KeyDef =
-    key("totalEvents", Takes::Integer(0, i64::MAX), "9223372036854775807", "How many events it makes.");
-pub static SEQ_BATCH_SIZE: KeyDef = key("batchSize", COUNT, "1", "Events handed to the channels at a time.");
-
-/// A counter, for trying things out.
-pub static SEQ: TypeDef = TypeDef {
-    name: "seq",
-    names: &["seq", "org.apache.flume.source.SequenceGeneratorSource"],
-    keys: &[&TOTAL_EVENTS, &SEQ_BATCH_SIZE],
-    open: &[],
-    doc: "Makes events 0, 1, 2 …, for trying things out.",
-};
-
 /// Served sources.
-pub static TYPES: &[&TypeDef] = &[&SPOOLDIR, &SEQ];
+pub static TYPES: &[&TypeDef] =
+    &[&SPOOLDIR, &streams::TAILDIR, &streams::EXEC, &streams::NETCAT, &streams::KAFKA_SOURCE, &streams::SEQ];

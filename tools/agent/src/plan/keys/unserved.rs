@@ -22,16 +22,8 @@ static TYPES: &[(Kind, &[&str], &str)] = &[
     ),
     (
         Kind::Source,
-        &[
-            "taildir",
-            "exec",
-            "netcat",
-            "netcatudp",
-            "org.apache.flume.source.taildir.TaildirSource",
-            "org.apache.flume.source.ExecSource",
-            "org.apache.flume.source.kafka.KafkaSource",
-        ],
-        "it is not there yet; spooldir is",
+        &["netcatudp", "org.apache.flume.source.NetcatUdpSource"],
+        "datagrams get lost; use netcat",
     ),
     (
         Kind::Channel,

@@ -10,14 +10,12 @@
 //! | [`directory`] | which files there are, and which is next |
 //! | [`input`] | compressed files, finding the character set |
 //! | [`reading`] | one file's batches |
-//! | [`position`] | how far files have arrived, across restarts |
 //! | [`finish`] | renaming, deleting, marking, setting aside |
 //! | [`progress`] | what is shown of it |
 
 pub mod directory;
 pub mod finish;
 pub mod input;
-pub mod position;
 pub mod progress;
 pub mod reading;
 pub mod settings;
@@ -31,14 +29,18 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use super::position::{PositionFile, Positions};
 use directory::Candidate;
 use finish::Reason;
-use position::{PositionFile, Positions};
 use progress::Progress;
 use reading::{Fate, SpoolFile, Step};
 use settings::{Order, Settings};
 
-use super::{Output, Signal, output::Stopped};
+use super::{
+    Output, Signal,
+    output::Stopped,
+    watch::{SAFETY_NET, watch},
+};
 use crate::{
     plan::Component,
     receipt::Ledger,
@@ -47,8 +49,6 @@ use crate::{
 
 /// The most files that have been read and wait for their batches to arrive, or to be left alone for a moment.
 const MOST_ARRIVING: usize = 512;
-/// Where the file system reports changes, the directory is still looked at this often.
-const SAFETY_NET: Duration = Duration::from_secs(5);
 /// How long a stopping source waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -171,7 +171,9 @@ impl SpoolSource {
     /// # Errors
     /// Positions cannot be kept, or a file is bad and the settings say to stop then.
     pub fn run(mut self) -> Result<(), SpoolError> {
-        let watcher = watch(&self.settings, &self.signal);
+        let directory = std::slice::from_ref(&self.settings.directory);
+        let recursive = self.settings.choice.recursive;
+        let watcher = watch(&self.settings.name, directory, recursive, &self.signal);
         self.watching = watcher.is_some();
         while !self.signal.stopping() {
             self.settle()?;
@@ -195,11 +197,12 @@ impl SpoolSource {
     /// Waits for what is under way, so that a restart repeats as little as possible.
     fn drain(&mut self) -> Result<(), SpoolError> {
         let deadline = Instant::now() + PATIENCE;
+        // First what has arrived already: nobody would wake this thread for it.
+        self.settle()?;
         while self.begun.iter().any(|begun| begun.under_way > 0) && Instant::now() < deadline {
             self.signal.wait(deadline);
             self.settle()?;
         }
-        self.settle()?;
         self.positions.sync().map_err(|error| self.cannot_keep(error))
     }
 
@@ -531,41 +534,6 @@ fn probe(settings: &Settings) -> Result<(), SpoolError> {
         .map_err(|error| {
             unusable(format!("files cannot be made in it ({error}); give write permission, or set trackingPolicy = tracker_dir"))
         })
-}
-
-/// Wakes the source when something changes in its directory; `None` where the file system cannot tell.
-fn watch(settings: &Settings, signal: &Arc<Signal>) -> Option<notify::RecommendedWatcher> {
-    use notify::{EventKind, RecursiveMode, Watcher, event::AccessKind, event::AccessMode};
-    let waker = signal.clone();
-    let wanted = |kind: &EventKind| {
-        matches!(
-            kind,
-            EventKind::Create(_)
-                | EventKind::Modify(_)
-                | EventKind::Access(AccessKind::Close(AccessMode::Write))
-        )
-    };
-    let changed = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| wanted(&event.kind)) {
-            waker.raise();
-        }
-    };
-    let mode = if settings.choice.recursive { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-    let watched = notify::recommended_watcher(changed).and_then(|mut watcher| {
-        watcher.watch(&settings.directory, mode)?;
-        Ok(watcher)
-    });
-    match watched {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            let delay = settings.poll_delay;
-            tracing::warn!(
-                source = settings.name,
-                "no news of changes from the file system ({error}); looking every {delay:?}"
-            );
-            None
-        }
-    }
 }
 
 #[cfg(test)]

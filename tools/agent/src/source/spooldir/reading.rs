@@ -11,12 +11,12 @@ use bytes::Bytes;
 
 use super::{
     input::{self, Compression},
-    position::{Identity, Position},
     settings::{FileHeaders, Reading, Settings, Unit},
 };
 use crate::{
     event::{Event, Headers},
     receipt::Receipt,
+    source::position::{Identity, Position},
     text::{LineError, Lines, lines::LineRules},
 };
 

@@ -1,4 +1,5 @@
-//! Positions: how far each file's events have arrived, in `.rkafka-positions` of the tracker directory.
+//! Positions: how far each file's events have arrived, in `.rkafka-positions` of the tracker directory, or beside the
+//! position file of a `TAILDIR` source.
 //!
 //! One JSON object a line, the last of a file counts. A line is written as soon as a batch is acknowledged, so that
 //! a kill loses nothing, and synced to disk by a thread of its own, so that reading does not wait for the disk; a
@@ -28,7 +29,7 @@ const LOCK: &str = ".rkafka-lock";
 /// After this many bytes only the last line of each file is kept.
 const COMPACT_AT: u64 = 1024 * 1024;
 /// How much of a file's beginning belongs to its identity.
-const HEAD: usize = 4096;
+pub const HEAD: usize = 4096;
 
 /// Which file it is, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,16 +122,24 @@ pub struct PositionFile {
 }
 
 impl PositionFile {
-    /// Opens the file in the tracker directory, making both if need be. A last line that a crash cut is left out.
+    /// Opens the file in the tracker directory, making both if need be.
     ///
     /// # Errors
     /// It cannot be read or made, or another agent has it open.
     pub fn open(tracker: &Path) -> io::Result<PositionFile> {
-        fs::create_dir_all(tracker)?;
-        let lock = File::create(tracker.join(LOCK))?;
+        PositionFile::open_at(tracker, NAME, LOCK)
+    }
+
+    /// The same with other names. A last line that a crash cut is left out.
+    ///
+    /// # Errors
+    /// As [`PositionFile::open`].
+    pub fn open_at(folder: &Path, name: &str, lock: &str) -> io::Result<PositionFile> {
+        fs::create_dir_all(folder)?;
+        let lock = File::create(folder.join(lock))?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| io::Error::other("another agent reads this directory; stop it first"))?;
-        let path = tracker.join(NAME);
+            .map_err(|_| io::Error::other("another agent keeps its positions there; stop it first"))?;
+        let path = folder.join(name);
         let mut text = String::new();
         match File::open(&path) {
             Ok(mut file) => {
