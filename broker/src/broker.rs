@@ -17,7 +17,7 @@ use crate::metadata::Lease;
 use crate::metadata_store::{ControllerCall, MetadataStore, call};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
-use crate::replication::IsrChanges;
+use crate::replication::{IsrChanges, Throttles};
 use crate::telemetry::Telemetry;
 
 /// One broker's shared state: handlers, coordinators and background work all hold it.
@@ -40,6 +40,8 @@ pub struct Broker {
     pub log_dirs: Arc<LogDirs>,
     /// Changes of ISRs that this broker's leaders want.
     pub isr_changes: IsrChanges,
+    /// How fast throttled replicas are copied.
+    pub throttles: Throttles,
     /// Fetch sessions (KIP-227).
     pub fetch_sessions: Mutex<FetchSessions>,
     /// Groups and their offsets.

@@ -121,6 +121,7 @@ impl ToErrorCode for ControllerError {
             ErrorKind::PreferredLeaderNotAvailable => ErrorCode::PreferredLeaderNotAvailable,
             ErrorKind::EligibleLeadersNotAvailable => ErrorCode::EligibleLeadersNotAvailable,
             ErrorKind::ElectionNotNeeded => ErrorCode::ElectionNotNeeded,
+            ErrorKind::NoReassignmentInProgress => ErrorCode::NoReassignmentInProgress,
             ErrorKind::InvalidUpdateVersion => ErrorCode::InvalidUpdateVersion,
             ErrorKind::UnknownTopicId => ErrorCode::UnknownTopicId,
             ErrorKind::DuplicateBrokerRegistration => ErrorCode::DuplicateBrokerRegistration,

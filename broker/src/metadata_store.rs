@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use rkafka_core::controller::{
-    AlterConfigs, AlterConfigsResult, AlterPartition, AlterPartitionResult, ControllerError,
-    CreatePartitions, CreatePartitionsResult, CreateTopicResult, CreateTopics, DeleteTopicResult,
-    DeleteTopics, ElectLeaders, ElectionResult, ErrorKind, FeatureUpdate, Heartbeat, HeartbeatReply,
-    ProducerIdBlock, RegisterBroker,
+    AlterConfigs, AlterConfigsResult, AlterPartition, AlterPartitionResult, AlterReassignments,
+    ControllerError, CreatePartitions, CreatePartitionsResult, CreateTopicResult, CreateTopics,
+    DeleteTopicResult, DeleteTopics, ElectLeaders, ElectionResult, ErrorKind, FeatureUpdate, Heartbeat,
+    HeartbeatReply, ProducerIdBlock, ReassignmentResult, RegisterBroker,
 };
 use rkafka_core::ids::BrokerId;
 use rkafka_core::image::Image;
@@ -32,6 +32,13 @@ pub struct AllocateProducerIds {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnregisterBroker {
     /// The broker to forget.
+    pub broker: BrokerId,
+}
+
+/// An operator wants another broker to lead what this one leads; it goes on serving.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOverLeaderships {
+    /// The broker that leads now.
     pub broker: BrokerId,
 }
 
@@ -94,9 +101,11 @@ controller_calls! {
     CreatePartitions => Vec<CreatePartitionsResult>, "Add partitions to topics.";
     AlterConfigs => Vec<AlterConfigsResult>, "Change dynamic configuration.";
     ElectLeaders => Vec<ElectionResult>, "Elect leaders of partitions.";
+    AlterReassignments => Vec<ReassignmentResult>, "Move replicas to other brokers, or cancel that.";
     AlterPartition => Vec<AlterPartitionResult>, "Change the in-sync replicas of partitions.";
     RegisterBroker => i64, "Register a broker; the reply is its epoch.";
     UnregisterBroker => (), "Forget a broker.";
+    HandOverLeaderships => usize, "Let others lead what a broker leads; the reply is how many moved.";
     Heartbeat => HeartbeatReply, "A broker is alive.";
     AllocateProducerIds => ProducerIdBlock, "Give a broker a block of producer ids.";
     UpdateFeatures => (), "Set feature levels.";
@@ -133,6 +142,20 @@ pub struct QuorumStatus {
     pub voters: Vec<QuorumReplica>,
     /// Who only follows.
     pub observers: Vec<QuorumReplica>,
+    /// Where the voters are called.
+    #[serde(default)]
+    pub nodes: Vec<QuorumNode>,
+}
+
+/// Where a voter's quorum listener is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuorumNode {
+    /// The node.
+    pub id: i32,
+    /// Its host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
 }
 
 /// An operator's change of the quorum's voters.

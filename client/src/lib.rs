@@ -42,7 +42,7 @@ pub use admin::{
     Admin, AlterConfigOp, CommittedOffset, ConfigEntry, ConfigResource, ConfigResult, ConfigSource,
     ConfigSynonym, CreatedTopic, ElectionType, GroupDescription, GroupEpochs, GroupListing, GroupMember,
     KnownApi, ListedOffset, LogDirDescription, LogDirReplica, NewPartitions, NewTopic, OffsetSpec,
-    PartitionInfo, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch, Quotas, Reassignment,
+    PartitionInfo, QuorumEndpoint, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch, Quotas, Reassignment,
     ResourceKind, ScramAlteration, ScramCredential, ScramMechanism, ServedApi, TopicDescription,
     TopicListing,
 };

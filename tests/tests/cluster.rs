@@ -1,4 +1,7 @@
 //! Three processes that are one cluster: the tutorial's three nodes, told apart by loopback addresses of their own.
+//! What operators do with them is in `cluster/`.
+
+mod controllers;
 
 use std::net::TcpListener;
 use std::process::Command;

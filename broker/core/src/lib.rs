@@ -10,6 +10,7 @@
 //! | [`time`] | the two clocks of a step, deadlines |
 //! | [`group`] | consumer groups and their offsets |
 //! | [`coordinator`] | the life of a shard of `__consumer_offsets` around them |
+//! | [`throttle`] | how fast replicas that are being moved are copied |
 //! | [`session`] | fetch sessions (KIP-227) |
 //! | [`adopt`] | a data directory that another broker made |
 //! | [`reconcile`] | what this broker must do so that its partitions are as the image says |
@@ -28,4 +29,5 @@ pub mod image;
 pub mod reconcile;
 pub mod replica;
 pub mod session;
+pub mod throttle;
 pub mod time;

@@ -1,7 +1,7 @@
 //! DescribeCluster (60), versions 0 to 2: cluster id, controller, brokers (KIP-700).
 //!
-//! - v1 endpoint type (KIP-919): this is a broker's listener, so only brokers (1) can be asked for: 115
-//!   otherwise · v2 fenced brokers on request.
+//! - v1 endpoint type (KIP-919): controllers (2) can be asked for at the quorum's listeners only, 114 elsewhere; brokers
+//!   everywhere, also there · v2 fenced brokers on request.
 
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::describe_cluster_response::DescribeClusterBroker;
@@ -22,6 +22,7 @@ pub(super) fn handle(call: Call, request: DescribeClusterRequest) -> Stage {
     let answer = DescribeClusterResponse::default().with_endpoint_type(ENDPOINT_TYPE_BROKER);
     if call.version() >= 1 && request.endpoint_type != ENDPOINT_TYPE_BROKER {
         let (error, message) = match request.endpoint_type {
+            ENDPOINT_TYPE_CONTROLLER if call.connection.is_controller => return controllers(call),
             ENDPOINT_TYPE_CONTROLLER => (ErrorCode::MismatchedEndpointType, MISMATCHED.to_owned()),
             other => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")),
         };
@@ -51,4 +52,26 @@ pub(super) fn handle(call: Call, request: DescribeClusterRequest) -> Stage {
         .with_brokers(brokers.collect())
         .with_cluster_authorized_operations(operations);
     call.answer(&answer)
+}
+
+/// The voters of the metadata quorum, and which of them leads.
+fn controllers(call: Call) -> Stage {
+    let (image, status) = (call.broker.image(), call.broker.metadata.quorum_status());
+    let own = call.broker.id.0;
+    call.later(async move {
+        let status = status.await;
+        let controllers = status.nodes.iter().map(|node| {
+            DescribeClusterBroker::default()
+                .with_broker_id(BrokerId(node.id))
+                .with_host(text(&node.host))
+                .with_port(i32::from(node.port))
+                .with_rack(None)
+        });
+        DescribeClusterResponse::default()
+            .with_endpoint_type(ENDPOINT_TYPE_CONTROLLER)
+            .with_cluster_id(text(image.cluster_id().unwrap_or_default()))
+            .with_controller_id(BrokerId(status.leader.unwrap_or(own)))
+            .with_brokers(controllers.collect())
+            .with_cluster_authorized_operations(i32::MIN)
+    })
 }

@@ -1,21 +1,23 @@
 //! DescribeQuorum (55), versions 0 to 2: who votes on the metadata, and how far they are (KIP-595, KIP-836).
 //!
 //! - Kafka's partition of the metadata is `__cluster_metadata`-0; anything else asked for is error 3.
-//! - v2 directory ids and the nodes' listeners (KIP-853): nodes are listed by id alone.
+//! - v2 directory ids and the nodes' listeners (KIP-853). What other nodes call theirs is not known here: all are shown
+//!   as CONTROLLER.
 
-use rkafka_wire::messages::describe_quorum_response::{Node, PartitionData, ReplicaState, TopicData};
+use rkafka_wire::messages::describe_quorum_response::{Listener, Node, PartitionData, ReplicaState, TopicData};
 use rkafka_wire::messages::{BrokerId, DescribeQuorumRequest, DescribeQuorumResponse};
 use rkafka_wire::versions::Versions;
 use rkafka_wire::{ErrorCode, StrBytes};
 use uuid::Uuid;
 
-use super::Call;
-use crate::metadata_store::{QuorumReplica, QuorumStatus};
+use super::{Call, text};
+use crate::metadata_store::{QuorumNode, QuorumReplica, QuorumStatus};
 use crate::server::Stage;
 
 pub(super) const VERSIONS: Versions = Versions::new(0, 2);
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
+const CONTROLLER: &str = "CONTROLLER";
 
 pub(super) fn handle(call: Call, request: DescribeQuorumRequest) -> Stage {
     let (status, version) = (call.broker.metadata.quorum_status(), call.version());
@@ -37,7 +39,14 @@ fn body(status: &QuorumStatus, request: DescribeQuorumRequest, version: i16) -> 
         let partitions = partitions.collect();
         TopicData::default().with_topic_name(topic.topic_name).with_partitions(partitions)
     });
-    let nodes = status.voters.iter().map(|voter| Node::default().with_node_id(BrokerId(voter.id)));
+    let nodes = status.voters.iter().map(|voter| {
+        let called = status.nodes.iter().filter(|node| node.id == voter.id);
+        let listener = |node: &QuorumNode| {
+            let (name, host) = (StrBytes::from_static_str(CONTROLLER), text(&node.host));
+            Listener::default().with_name(name).with_host(host).with_port(node.port)
+        };
+        Node::default().with_node_id(BrokerId(voter.id)).with_listeners(called.map(listener).collect())
+    });
     let nodes = if version >= 2 { nodes.collect() } else { Vec::new() };
     DescribeQuorumResponse::default().with_topics(topics.collect()).with_nodes(nodes)
 }

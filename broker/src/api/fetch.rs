@@ -10,16 +10,18 @@
 //!   consumer far behind must not stall anyone's appends.
 //! - Followers (replica id ≥ 0) read up to the log's end; their positions move the high watermark and the ISR.
 //!   One that is out of range is told the log start with the error, which spares it a ListOffsets.
-//! - Not yet: reads from followers (KIP-392).
+//! - Consumers in another rack are sent to a follower in theirs, which serves them up to its own high watermark
+//!   (KIP-392, `replica.selector.class`); replicas that a reassignment throttles wait their turn (`replicas.rs`).
 
-use std::os::fd::BorrowedFd;
+mod records;
+mod replicas;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use rkafka_config::keys;
 use rkafka_core::ids::{BrokerId, PartitionId, TopicId};
 use rkafka_core::image::{Image, Topic};
-use rkafka_core::replica::leader::FollowerFetch;
 use rkafka_core::session::{
     FetchContext, FetchPartition, FetchRequest as SessionRequest, FetchTopic, PartitionFetch,
     PartitionOutcome,
@@ -31,16 +33,17 @@ use rkafka_wire::fetch::{
 use rkafka_wire::messages::fetch_response::NodeEndpoint;
 use rkafka_wire::messages::{self, FetchRequest};
 use rkafka_wire::versions::Versions;
-use rkafka_wire::{ErrorCode, Part};
-use smallvec::{SmallVec, smallvec};
+use rkafka_wire::ErrorCode;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Call, encoded, isolation, text, topic_id, topic_name, uuid};
 use crate::broker::Broker;
 use crate::errors::ToErrorCode;
-use crate::partition::{FetchPlace, FetchWait, Isolation, Partition, PartitionError, WaitingFetch};
+use crate::partition::{FetchPlace, FetchWait, Isolation, Partition, PartitionError, Role, WaitingFetch};
 use crate::server::{CloseReason, FileRange, Outcome, Stage};
+use records::records;
+use replicas::Consumer;
 
 pub(super) const VERSIONS: Versions = Versions::new(4, 18);
 
@@ -70,6 +73,7 @@ pub(super) fn handle(call: Call, request: FetchRequest) -> Stage {
         bytes_max: u64::try_from(bytes_max).unwrap_or(0),
         bytes_min: u64::try_from(request.min_bytes).unwrap_or(0),
         isolation,
+        consumer: Consumer::of(&call, &request),
         follower: (replica_id >= 0).then_some((BrokerId(replica_id), replica_epoch(&call, &request))),
     };
     let image = call.broker.image();
@@ -146,11 +150,13 @@ fn session_request(image: &Image, version: i16, replica_id: i32, request: FetchR
 }
 
 /// What bounds one fetch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Limits {
     bytes_max: u64,
     bytes_min: u64,
     isolation: Isolation,
+    /// Where a consumer may read.
+    consumer: Consumer,
     /// The follower that asks, and its broker epoch.
     follower: Option<(BrokerId, i64)>,
 }
@@ -163,10 +169,21 @@ enum Outcomes {
 
 struct Read {
     partition: Arc<Partition>,
-    leader_epoch: i32,
+    /// What this broker was for it.
+    role: Role,
     slice: ReadSlice,
     aborted: Option<Vec<AbortedTransaction>>,
     diverging: Option<EpochEnd>,
+    /// The replica that the consumer should read instead (KIP-392).
+    preferred: Option<BrokerId>,
+}
+
+impl Read {
+    /// An answer that has no records.
+    fn nothing(partition: Arc<Partition>, role: Role, fetch_offset: i64) -> Self {
+        let slice = no_records(partition.view(), fetch_offset);
+        Read { partition, role, slice, aborted: None, diverging: None, preferred: None }
+    }
 }
 
 /// What reading all partitions gave.
@@ -251,8 +268,9 @@ impl Fetch {
                 Ok(read) => {
                     let bytes = read.slice.slice.as_ref().map_or(0, FileSlice::len);
                     reading.bytes += bytes;
-                    reading.urgent |=
-                        read.diverging.is_some() || (bytes > 0 && read.slice.from_sealed_segment);
+                    reading.urgent |= read.diverging.is_some()
+                        || read.preferred.is_some()
+                        || (bytes > 0 && read.slice.from_sealed_segment);
                     Outcomes::Read(read)
                 }
                 Err(error) => {
@@ -284,13 +302,20 @@ impl Fetch {
             }
             code
         };
-        let leader_epoch = partition.leader_epoch(fetch.current_leader_epoch).map_err(code)?;
+        let role = self.role_for(&partition, fetch).map_err(code)?;
         if let Some(follower) = self.limits.follower {
             self.count_follower(&partition, follower, fetch).map_err(code)?;
+            if self.must_wait_its_turn(&partition, follower.0) {
+                return Ok(Read::nothing(partition, role, fetch.fetch_offset));
+            }
         }
         if let Some(diverging) = diverging_epoch(&partition, fetch)? {
-            let slice = no_records(partition.view(), fetch.fetch_offset);
-            return Ok(Read { partition, leader_epoch, slice, aborted: None, diverging: Some(diverging) });
+            let nothing = Read::nothing(partition, role, fetch.fetch_offset);
+            return Ok(Read { diverging: Some(diverging), ..nothing });
+        }
+        if let Some(preferred) = self.preferred_replica(image, &partition, role, fetch.fetch_offset) {
+            let nothing = Read::nothing(partition, role, fetch.fetch_offset);
+            return Ok(Read { preferred: Some(preferred), ..nothing });
         }
         let left = self.limits.bytes_max.saturating_sub(bytes_read);
         let max_bytes = u64::try_from(fetch.max_bytes).unwrap_or(0).min(left);
@@ -303,23 +328,7 @@ impl Fetch {
             Isolation::LastStable => Some(aborted(&partition, fetch.fetch_offset, &slice).map_err(code)?),
             Isolation::LogEnd | Isolation::HighWatermark => None,
         };
-        Ok(Read { partition, leader_epoch, slice, aborted, diverging: None })
-    }
-
-    /// A follower's position counts for the high watermark and the ISR.
-    fn count_follower(
-        &self,
-        partition: &Partition,
-        (broker, broker_epoch): (BrokerId, i64),
-        fetch: &PartitionFetch,
-    ) -> Result<(), PartitionError> {
-        let (offset, log_start_offset) = (fetch.fetch_offset, fetch.log_start_offset);
-        let counted = FollowerFetch { broker, broker_epoch, offset, log_start_offset };
-        let (_, proposal) = partition.fetched_by(&counted, fetch, self.call.broker.clock.now())?;
-        if let Some(proposal) = proposal {
-            self.call.broker.isr_changes.propose(partition.id(), proposal);
-        }
-        Ok(())
+        Ok(Read { partition, role, slice, aborted, diverging: None, preferred: None })
     }
 
     fn partition<'a>(
@@ -348,6 +357,7 @@ impl Fetch {
             return refused(&self.call, error.error_code());
         }
         broker.telemetry.topics.bytes_out.increment(reading.bytes);
+        self.count_throttled(&reading);
         let mut body = FetchAnswer {
             throttle_time_ms: 0,
             error: ErrorCode::None,
@@ -388,7 +398,7 @@ impl Fetch {
                 last_stable_offset: read.slice.view.last_stable_offset,
                 log_start_offset: read.slice.view.log_start_offset,
                 aborted_transactions: read.aborted,
-                preferred_read_replica: -1,
+                preferred_read_replica: read.preferred.map_or(-1, |preferred| preferred.0),
                 diverging_epoch: read.diverging,
                 current_leader: None,
                 records: records(read.slice.slice),
@@ -430,7 +440,7 @@ impl Waiting {
             let Outcomes::Read(read) = outcome else { continue };
             let seen = isolation.upper_offset(&read.slice.view);
             let fetch = WaitingFetch { wait: &waiting.wait, isolation, bytes_missing, partitions };
-            let place = read.partition.wait_for_bytes(&fetch, seen, read.leader_epoch)?;
+            let place = read.partition.wait_for_bytes(&fetch, seen, read.role)?;
             waiting.places.push((read.partition.clone(), place));
         }
         Some(waiting)
@@ -484,7 +494,7 @@ fn partition_outcome(outcome: &Outcomes) -> PartitionOutcome {
             high_watermark: read.slice.view.high_watermark,
             log_start_offset: read.slice.view.log_start_offset,
             has_error: false,
-            has_preferred_replica: false,
+            has_preferred_replica: read.preferred.is_some(),
             has_diverging_epoch: read.diverging.is_some(),
         },
         Outcomes::Failed(_) => PartitionOutcome {
@@ -556,30 +566,4 @@ fn refused_each(call: &Call, request: FetchRequest, error: ErrorCode) -> Outcome
     let topics: Vec<FetchedTopic<Box<dyn FileRange>>> = topics.collect();
     let answer = FetchAnswer { throttle_time_ms: 0, error, session_id: 0, topics, node_endpoints: Vec::new() };
     encoded(&call.header, answer.encode(&call.header))
-}
-
-fn records(slice: Option<FileSlice>) -> SmallVec<[Part<Box<dyn FileRange>>; 1]> {
-    match slice {
-        Some(slice) if !slice.is_empty() => {
-            smallvec![Part::File(Box::new(Records(slice)) as Box<dyn FileRange>)]
-        }
-        _ => SmallVec::new(),
-    }
-}
-
-/// Records where they lie.
-struct Records(FileSlice);
-
-impl FileRange for Records {
-    fn length(&self) -> usize {
-        usize::try_from(self.0.len()).unwrap_or(usize::MAX)
-    }
-
-    fn descriptor(&self) -> Option<(BorrowedFd<'_>, u64)> {
-        self.0.fd().map(|descriptor| (descriptor, self.0.position()))
-    }
-
-    fn read_at(&self, skip: usize, into: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read_at(into, skip as u64).map_err(std::io::Error::other)
-    }
 }

@@ -5,8 +5,7 @@
 //! table below is all that says which requests this broker serves: dispatch and the ApiVersions answer
 //! follow from it.
 //!
-//! Not served, and therefore absent from ApiVersions: transactions, share and `consumer` groups,
-//! reassignment, quotas, SASL and delegation tokens, telemetry.
+//! Not served, and therefore absent from ApiVersions: transactions, share and `consumer` groups, quotas, SASL and delegation tokens, telemetry.
 
 #![allow(
     clippy::needless_pass_by_value,
@@ -90,9 +89,12 @@ served! {
     DeleteGroups => delete_groups,
     ElectLeaders => elect_leaders,
     IncrementalAlterConfigs => incremental_alter_configs,
+    AlterPartitionReassignments => alter_partition_reassignments,
     ListPartitionReassignments => list_partition_reassignments,
     OffsetDelete => offset_delete,
     DescribeQuorum => describe_quorum,
+    UpdateFeatures => update_features,
+    UnregisterBroker => unregister_broker,
     DescribeCluster => describe_cluster,
     DescribeProducers => describe_producers,
     ListConfigResources => list_config_resources,

@@ -54,10 +54,11 @@ pub(super) fn handle(call: Call, request: ProduceRequest) -> Stage {
         now: call.broker.clock.now(),
         uncommitted: Vec::new(),
     };
-    let responses: Vec<_> = request.topic_data.into_iter().map(|topic| produce.topic(topic)).collect();
+    let mut responses: Vec<_> = request.topic_data.into_iter().map(|topic| produce.topic(topic)).collect();
     if request.acks == 0 {
         return Stage::Done(unacknowledged(&responses));
     }
+    disown_unless_leasing(&call.broker, &mut responses);
     let node_endpoints = produce.endpoints_of_new_leaders(&responses);
     let uncommitted = std::mem::take(&mut produce.uncommitted);
     let body = ProduceResponse::default().with_responses(responses).with_node_endpoints(node_endpoints);
@@ -65,7 +66,8 @@ pub(super) fn handle(call: Call, request: ProduceRequest) -> Stage {
         return call.answer(&body);
     }
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    call.later(commit(body, uncommitted, Instant::now() + timeout))
+    let broker = call.broker.clone();
+    call.later(commit(broker, body, uncommitted, Instant::now() + timeout))
 }
 
 /// A batch that is appended but not committed.
@@ -78,6 +80,7 @@ struct Uncommitted {
 
 /// acks=-1: waits until all batches are on all in-sync replicas.
 async fn commit(
+    broker: Arc<Broker>,
     mut body: ProduceResponse,
     uncommitted: Vec<Uncommitted>,
     deadline: Instant,
@@ -100,7 +103,22 @@ async fn commit(
             partition.error_code = error.code();
         }
     }
+    disown_unless_leasing(&broker, &mut body.responses);
     body
+}
+
+/// A broker whose lease has ended acknowledges nothing: another one may lead by now. It may have ended while the
+/// batches were appended or waited to be committed (the process was stopped, or cut off from the controller).
+fn disown_unless_leasing(broker: &Broker, responses: &mut [TopicProduceResponse]) {
+    if broker.lease.holds(broker.clock.mono_ms()) {
+        return;
+    }
+    let partitions = responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
+    for partition in partitions.filter(|partition| partition.error_code == 0) {
+        partition.error_code = ErrorCode::NotLeaderOrFollower.code();
+        partition.base_offset = -1;
+        partition.log_append_time_ms = -1;
+    }
 }
 
 /// acks=0: nothing is said unless something failed, and then the connection ends.

@@ -42,6 +42,9 @@ pub(super) fn generate(
         Request::ElectLeaders(request) => {
             done(controller::elect_leaders(view, &request), Reply::ElectLeaders)
         }
+        Request::AlterReassignments(request) => {
+            done(controller::alter_reassignments(view, &request), Reply::AlterReassignments)
+        }
         Request::AlterPartition(request) => {
             done(controller::alter_partition(view, &request)?, Reply::AlterPartition)
         }
@@ -51,6 +54,10 @@ pub(super) fn generate(
         }
         Request::UnregisterBroker(request) => {
             done(controller::unregister_broker(view, request.broker)?, Reply::UnregisterBroker)
+        }
+        Request::HandOverLeaderships(request) => {
+            let outcome = controller::hand_over_leaderships(view, request.broker);
+            done(outcome, Reply::HandOverLeaderships)
         }
         Request::Heartbeat(request) => {
             done(controller::heartbeat(view, sessions, &request, mono_ms)?, Reply::Heartbeat)

@@ -64,10 +64,11 @@ pub struct ControllerHandle {
 
 /// The answer of a controller on another node.
 #[derive(Serialize, Deserialize)]
-struct ForwardedReply {
+pub(crate) struct ForwardedReply {
     /// The asking node's image must have this before its client is answered.
     sequence: u64,
-    result: Result<ControllerReply, ControllerError>,
+    /// What the controller said.
+    pub(crate) result: Result<ControllerReply, ControllerError>,
 }
 
 impl ControllerStore {

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rkafka_config::BrokerConfig;
-use rkafka_core::controller::{ControllerError, ErrorKind, Sessions, View, fence_expired};
+use rkafka_core::controller::{
+    ControllerError, ErrorKind, Sessions, View, balance_leaders, elect_unclean, fence_expired,
+};
 use rkafka_core::image::{Delta, Image, MetadataBatch, MetadataRecord};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, error, info, warn};
@@ -22,9 +24,13 @@ use crate::quorum::{Quorum, QuorumError};
 
 use super::death_watch::DeathWatch;
 use super::dispatch::generate;
+use super::elections::{Election, Elections};
 
 /// Requests generated in one round.
 const ROUND_MAX: usize = 256;
+
+/// Partitions that get another leader in one batch; the rest follow in the next.
+const ELECTIONS_MAX: usize = 1000;
 
 /// Before a deposed controller looks again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -143,6 +149,7 @@ impl Task {
         };
         let (mut watch, mut dead) = DeathWatch::start(&self.quorum);
         let mut waiting = Vec::with_capacity(ROUND_MAX);
+        let mut elections = Elections::start(&self.config.load());
         loop {
             let expiry = sessions.next_expiry().map(|mono_ms| self.clock.instant(mono_ms));
             let expiry = expiry.unwrap_or_else(|| tokio::time::Instant::now() + IDLE);
@@ -157,6 +164,14 @@ impl Task {
                 Some(broker) = dead.recv() => found_dead = Some(broker),
                 () = watch.look() => continue,
                 () = tokio::time::sleep_until(expiry) => {}
+                kind = elections.due() => {
+                    let (round, is_all) = self.elections(kind);
+                    elections.held(kind, is_all, &self.config.load());
+                    if !self.commit(round).await {
+                        return Ended::Deposed;
+                    }
+                    continue;
+                }
             }
             if let Some((broker, incarnation)) = found_dead {
                 let image = self.quorum.image();
@@ -174,6 +189,24 @@ impl Task {
                 return Ended::Deposed;
             }
         }
+    }
+
+    /// Elections that nobody asked for; whether all that are needed are in it.
+    fn elections(&self, kind: Election) -> (Round, bool) {
+        let (image, config) = (self.quorum.image(), self.config.load_full());
+        let mut round = Round { delta: Delta::new(&image), records: Vec::new(), answers: Vec::new() };
+        let view = View { image: &image, config: &config };
+        let records = match kind {
+            Election::Preferred => balance_leaders(&view, ELECTIONS_MAX),
+            Election::Unclean => elect_unclean(&view, ELECTIONS_MAX),
+        };
+        let count = records.len();
+        if count > 0 {
+            info!(partitions = count, ?kind, "electing leaders");
+        }
+        // Records that do not apply are said so, and not committed.
+        let is_all = round.take(records).is_err() || count < ELECTIONS_MAX;
+        (round, is_all)
     }
 
     fn round(&self, sessions: &mut Sessions, waiting: impl Iterator<Item = Submission>) -> Round {
@@ -206,6 +239,12 @@ impl Task {
         let Round { records, answers, .. } = round;
         let previous_sequence = self.quorum.image().sequence();
         if records.is_empty() {
+            // A heartbeat's answer prolongs a lease: one that a deposed controller gives would outlive the session
+            // that its successor counts.
+            if !answers.is_empty() && !self.quorum.leads_for_sure().await {
+                answer_all(answers, Err(&ErrorKind::NotController.into()));
+                return false;
+            }
             answer_all(answers, Ok(previous_sequence));
             return true;
         }

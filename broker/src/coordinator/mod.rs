@@ -143,7 +143,8 @@ impl GroupCoordinators {
         let (queue, receiver) = mpsc::channel(QUEUE_MAX);
         let shard = Shard { queue, loaded: Arc::default() };
         let config = group_config(&broker.config.load());
-        let task = ShardTask::new(config, partition.clone(), broker.clock, receiver, shard.loaded.clone());
+        let (lease, loaded) = (broker.lease.clone(), shard.loaded.clone());
+        let task = ShardTask::new(config, partition.clone(), broker.clock, lease, receiver, loaded);
         self.tasks.spawn(task.run(self.shutdown.clone()));
         shard
     }

@@ -16,7 +16,10 @@ use tracing::{error, info, warn};
 use super::loader;
 use crate::clock::Clock;
 use crate::errors::coordinator_append_failure;
-use crate::partition::{AppendRequest, FetchPlace, FetchWait, Isolation, Partition, Role, WaitingFetch};
+use crate::metadata::Lease;
+use crate::partition::{
+    AppendRequest, FetchPlace, FetchWait, Isolation, Partition, PartitionError, Role, WaitingFetch,
+};
 
 /// How long a shard that failed waits before it loads again.
 const RELOAD_AFTER: Duration = Duration::from_secs(1);
@@ -35,6 +38,8 @@ pub(super) struct ShardTask {
     shard: Box<CoordinatorShard>,
     partition: Arc<Partition>,
     clock: Clock,
+    /// Without it nothing is promised to anyone: another broker may coordinate these groups by now.
+    lease: Arc<Lease>,
     queue: mpsc::Receiver<Message>,
     replies: HashMap<ReplyToken, oneshot::Sender<GroupReply>>,
     next_token: u64,
@@ -56,11 +61,12 @@ impl ShardTask {
         config: GroupConfig,
         partition: Arc<Partition>,
         clock: Clock,
+        lease: Arc<Lease>,
         queue: mpsc::Receiver<Message>,
         loaded: Arc<AtomicBool>,
     ) -> Self {
         let shard = Box::new(CoordinatorShard::new(config));
-        Self { shard, partition, clock, queue, replies: HashMap::new(), next_token: 0, loaded }
+        Self { shard, partition, clock, lease, queue, replies: HashMap::new(), next_token: 0, loaded }
     }
 
     /// Loads and serves until leadership is lost or the broker stops; then answers whoever still waits.
@@ -125,7 +131,10 @@ impl ShardTask {
             let effects = match input {
                 Input::Message(message) => self.take(*message, now),
                 Input::Timer => self.shard.on_timer(now),
-                Input::Partition if self.partition.role() == (Role::Leader { leader_epoch }) => {
+                Input::Partition
+                    if self.partition.role() == (Role::Leader { leader_epoch })
+                        && self.lease.holds(now.mono_ms) =>
+                {
                     self.shard.on_high_watermark(now, self.partition.view().high_watermark)
                 }
                 Input::Partition | Input::End => return,
@@ -149,6 +158,7 @@ impl ShardTask {
     /// Waits for a request, the next deadline, or the partition.
     async fn next_input(&mut self, leader_epoch: i32, shutdown: &CancellationToken) -> Input {
         let deadline = self.shard.next_deadline();
+        let role = Role::Leader { leader_epoch };
         let view = self.partition.view();
         // While records are uncommitted every step of the high watermark counts; otherwise only a change of
         // role.
@@ -156,7 +166,7 @@ impl ShardTask {
         let wait = FetchWait::new();
         let fetch =
             WaitingFetch { wait: &wait, isolation: Isolation::HighWatermark, bytes_missing, partitions: 1 };
-        let Some(place) = self.partition.wait_for_bytes(&fetch, view.high_watermark, leader_epoch) else {
+        let Some(place) = self.partition.wait_for_bytes(&fetch, view.high_watermark, role) else {
             return Input::Partition;
         };
         let _registered = Registered { partition: &self.partition, place };
@@ -195,7 +205,11 @@ impl ShardTask {
             origin: AppendOrigin::Coordinator,
             now,
         };
-        let outcome = match self.partition.append(request) {
+        let appended = match self.lease.holds(now.mono_ms) {
+            true => self.partition.append(request),
+            false => Err(PartitionError::NotLeader),
+        };
+        let outcome = match appended {
             Ok(appended) => Ok(appended.outcome.base_offset),
             Err(error) => {
                 warn!(partition = self.partition.id().index, %error, "the group coordinator cannot write");

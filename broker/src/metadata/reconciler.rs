@@ -17,7 +17,7 @@ use rkafka_core::ids::{BrokerId, PartitionId};
 use rkafka_core::image::{Changes, Image, Partition as PartitionState, ResourceKind, Topic};
 use rkafka_core::reconcile::{Action, LogOnDisk, Replica, at_start, on_change};
 use rkafka_log::dirs::{FoundLog, LogDirs, OpenedLog, save_topic_id};
-use rkafka_log::{LogError, TopicPartition};
+use rkafka_log::{Log, LogError, TopicPartition};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -31,6 +31,8 @@ use crate::quorum::ImageReceiver;
 pub struct Reconciler {
     /// This broker.
     pub local: BrokerId,
+    /// This life of it: it leads only what it was given under its own registration.
+    pub incarnation: [u8; 16],
     /// Where logs are.
     pub dirs: Arc<LogDirs>,
     /// What it fills.
@@ -138,7 +140,7 @@ impl Reconciler {
                         |error| error!(partition = %replica, %error, "no topic id was written"),
                     );
                 }
-                self.partitions.insert(Partition::new(replica.id, Arc::clone(&replica.topic), log));
+                self.insert(replica, log, settings);
             }
             Err(error) => error!(partition = %replica, %error, "the log cannot be opened; it is offline"),
         }
@@ -198,15 +200,23 @@ impl Reconciler {
     fn create(&self, replica: &Replica, settings: &PartitionSettings) {
         let (name, id) = (partition_name(replica), replica.id.topic.to_string());
         match self.dirs.create_log(&name, &id, Arc::clone(&settings.log), self.clock.wall_ms()) {
-            Ok(log) => {
-                drop(self.partitions.insert(Partition::new(replica.id, Arc::clone(&replica.topic), log)));
-            }
+            Ok(log) => self.insert(replica, log, settings),
             Err(error) => error!(partition = %replica, %error, "the log cannot be made; it is offline"),
         }
     }
 
+    fn insert(&self, replica: &Replica, log: Log, settings: &PartitionSettings) {
+        let partition = Partition::new(replica.id, Arc::clone(&replica.topic), log);
+        partition.set_throttled(settings.throttled(replica.id.index));
+        drop(self.partitions.insert(partition));
+    }
+
     fn lead(&self, id: PartitionId, state: &PartitionState, image: &Image, settings: &PartitionSettings) {
         let Some(partition) = self.partitions.get(id) else { return };
+        if image.brokers().get(self.local).is_none_or(|own| own.incarnation != self.incarnation) {
+            // The leadership of a former life, whose disk may have been another one: registering ends it.
+            return partition.follow(state.leader_epoch);
+        }
         let leadership =
             Leadership { local: self.local, state, brokers: image.brokers(), settings: settings.replication };
         if let Err(error) = partition.lead(leadership, self.clock.now()) {
@@ -221,6 +231,7 @@ impl Reconciler {
             let id = PartitionId { topic: topic.id, index };
             let Some(partition) = self.partitions.get(id) else { continue };
             partition.set_config(Arc::clone(&settings.log));
+            partition.set_throttled(settings.throttled(index));
             if state.leader == Some(self.local) {
                 self.lead(id, state, image, &settings);
             }
@@ -266,7 +277,7 @@ impl Reconciler {
     }
 
     fn settings(&self, cache: &mut SettingsCache, topic: &Arc<str>, image: &Image) -> Arc<PartitionSettings> {
-        let compute = || Arc::new(PartitionSettings::of(topic, image, &self.config.load()));
+        let compute = || Arc::new(PartitionSettings::of(topic, image, &self.config.load(), self.local));
         Arc::clone(cache.entry(Arc::clone(topic)).or_insert_with(compute))
     }
 }

@@ -20,12 +20,16 @@ const RETRY: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_millis(200);
 /// How often a broker that is leaving asks whether it may go.
 const LEAVING: Duration = Duration::from_millis(20);
+/// How long a broker that is leaving asks in vain: longer than another controller needs to take over. Where all
+/// nodes are stopped at once, the majority that could elect one is gone.
+const NOBODY_ANSWERS: Duration = Duration::from_millis(1500);
 
 /// The heartbeats of a registered broker; they end with [`Membership::leave`].
 #[derive(Debug)]
 pub(super) struct Membership {
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    /// Ends with the epoch of the last registration.
+    task: JoinHandle<i64>,
 }
 
 /// Who registers.
@@ -33,6 +37,8 @@ pub(super) struct Member {
     pub(super) metadata: Arc<dyn MetadataStore>,
     pub(super) cluster_id: String,
     pub(super) broker: BrokerRegistration,
+    /// The epoch of the registration before, if that ended with an orderly stop; -1 otherwise (KIP-966).
+    pub(super) previous_epoch: i64,
     /// `broker.heartbeat.interval.ms`.
     pub(super) interval: Duration,
     /// `broker.session.timeout.ms`.
@@ -62,7 +68,10 @@ impl Member {
             loop {
                 tokio::select! {
                     biased;
-                    () = stopped.cancelled() => return self.hand_over(epoch).await,
+                    () = stopped.cancelled() => {
+                        self.hand_over(epoch).await;
+                        return epoch;
+                    }
                     () = tokio::time::sleep(pause) => {}
                 }
                 // One that does not come back within the session is as good as failed.
@@ -96,11 +105,15 @@ impl Member {
         let Some(limit) = self.leaving_max else { return };
         let left = async {
             loop {
-                match self.beat(epoch, true).await {
-                    Ok(HeartbeatReply { shut_down: true, .. }) => return,
-                    Ok(_) => {}
-                    Err(error) => {
+                match tokio::time::timeout(NOBODY_ANSWERS, self.beat(epoch, true)).await {
+                    Ok(Ok(HeartbeatReply { shut_down: true, .. })) => return,
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => {
                         warn!(%error, "controlled shutdown: the controller refuses");
+                        return;
+                    }
+                    Err(_) => {
+                        warn!("controlled shutdown: there is no controller to hand leaderships over");
                         return;
                     }
                 }
@@ -160,7 +173,7 @@ impl Member {
         let request = RegisterBroker {
             cluster_id: self.cluster_id.clone(),
             broker: self.broker.clone(),
-            previous_epoch: -1,
+            previous_epoch: self.previous_epoch,
         };
         call(self.metadata.as_ref(), request).await
     }
@@ -186,11 +199,12 @@ impl Member {
 
 impl Membership {
     /// No more heartbeats but those of a controlled shutdown. Alone in its cluster a broker has nobody to hand its
-    /// leaderships to; it just goes.
-    pub(super) async fn leave(self) {
+    /// leaderships to; it just goes. Returns the epoch of the registration that ends; -1 if it is not known.
+    pub(super) async fn leave(self) -> i64 {
         self.stop.cancel();
-        if let Err(error) = self.task.await {
+        self.task.await.unwrap_or_else(|error| {
             warn!(%error, "the heartbeats had ended before");
-        }
+            -1
+        })
     }
 }

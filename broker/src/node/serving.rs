@@ -54,11 +54,13 @@ impl Serving {
     ) {
         for listener in listeners {
             let (quorum, clients) = (quorum.clone(), self.clients.clone());
+            let is_controller = seen_as.is_some();
             let seen_as = seen_as.cloned().unwrap_or_else(|| listener.name().clone());
             self.run(listener, move || NodeService {
                 session: PeerSession::new(quorum.clone()),
                 clients: clients.clone(),
                 seen_as: seen_as.clone(),
+                is_controller,
                 info: None,
             });
         }
@@ -113,6 +115,8 @@ struct NodeService {
     clients: Arc<OnceLock<Dispatcher>>,
     /// The listener whose endpoints clients on this connection are told.
     seen_as: Arc<str>,
+    /// The listener is for the quorum alone.
+    is_controller: bool,
     /// The connection as clients' requests see it, made with the first.
     info: Option<Arc<ConnectionInfo>>,
 }
@@ -127,8 +131,11 @@ impl Service for NodeService {
             let reason = "a client came before this node was ready".to_owned();
             return Stage::Done(Outcome::Close(CloseReason::Socket(reason)));
         };
-        let listener = &self.seen_as;
-        let seen = || Arc::new(ConnectionInfo { listener: listener.clone(), ..(**connection).clone() });
+        let (listener, is_controller) = (&self.seen_as, self.is_controller);
+        let seen = || {
+            let connection = (**connection).clone();
+            Arc::new(ConnectionInfo { listener: listener.clone(), is_controller, ..connection })
+        };
         let info = self.info.get_or_insert_with(seen);
         dispatcher.call(info, frame)
     }

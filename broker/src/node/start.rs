@@ -10,7 +10,7 @@ use rkafka_core::ids::{BrokerId, TopicId};
 use rkafka_core::image::{BrokerRegistration, Endpoint};
 use rkafka_core::session::FetchSessions;
 use rkafka_log::LogError;
-use rkafka_log::dirs::LogDirs;
+use rkafka_log::dirs::{DirIdentity, LogDirs};
 use rkafka_log::disk::Disk;
 use rkafka_log::disk::real::RealDisk;
 use rkafka_wire::WireError;
@@ -34,7 +34,7 @@ use crate::metadata::{Lease, Reconciler, adopt_logs};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::{self, Quorum, QuorumError};
-use crate::replication::IsrChanges;
+use crate::replication::{IsrChanges, Throttles};
 use crate::server::Listener;
 use crate::telemetry::{HttpError, HttpPages};
 
@@ -94,7 +94,8 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
     let (quorum, images) = Quorum::open(disk, &quorum_dir, settings).await?;
     let listeners = open_door(&mut serving, &file_config, &place, &quorum, for_nodes, listeners);
     let cluster_id = enter_quorum(&quorum, &place).await?;
-    log_dirs.claim(&cluster_id, id.0, new_id)?;
+    claim(&mut log_dirs, &file_config, &quorum, &cluster_id)?;
+    let registration = registration(&file_config, id, endpoints);
     if place.alone {
         adopt_logs(&quorum, &log_dirs, id).await?;
     }
@@ -104,6 +105,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
     let config = Arc::new(ArcSwap::from_pointee(file_config.clone()));
     let reconciler = Reconciler {
         local: id,
+        incarnation: registration.incarnation,
         dirs: log_dirs.clone(),
         partitions: partitions.clone(),
         config: config.clone(),
@@ -120,7 +122,8 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
     let member = Member {
         metadata: metadata.clone(),
         cluster_id: cluster_id.clone(),
-        broker: registration(&file_config, id, endpoints),
+        broker: registration,
+        previous_epoch: log_dirs.clean_broker_epoch(),
         interval: millis(file_config.get(keys::BROKER_HEARTBEAT_INTERVAL_MS)),
         session,
         lease: lease.clone(),
@@ -142,6 +145,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         partitions,
         log_dirs: log_dirs.clone(),
         isr_changes: IsrChanges::default(),
+        throttles: Throttles::default(),
         fetch_sessions: sessions.into(),
         groups: GroupCoordinators::new(CancellationToken::new()),
         producer_ids: ProducerIds::default(),
@@ -227,6 +231,30 @@ async fn enter_quorum(quorum: &Quorum, place: &Place) -> Result<String, StartErr
     let cluster_id = quorum.await_cluster_id(new_id).await?;
     quorum.catch_up().await?;
     Ok(cluster_id)
+}
+
+/// Marks the log directories as this node's. That of the metadata gets the id by which the quorum knows it as a voter's
+/// (KIP-853): `meta.properties` is where tools look it up.
+fn claim(
+    log_dirs: &mut LogDirs,
+    config: &BrokerConfig,
+    quorum: &Quorum,
+    cluster_id: &str,
+) -> Result<(), LogError> {
+    let (member, metadata_dir) = (quorum.member(), &config.node().metadata_log_dir);
+    let node_id = i32::try_from(member.id).unwrap_or(i32::MAX);
+    let directory_id = TopicId(*member.directory.as_bytes()).to_string();
+    if !log_dirs.set_directory_id(metadata_dir, &directory_id)? {
+        let identity = DirIdentity {
+            cluster_id: Some(cluster_id.to_owned()),
+            node_id: Some(node_id),
+            directory_id: Some(directory_id),
+        };
+        if DirIdentity::load(&**log_dirs.disk(), metadata_dir)? != Some(identity.clone()) {
+            identity.save(&**log_dirs.disk(), metadata_dir)?;
+        }
+    }
+    log_dirs.claim(cluster_id, node_id, new_id)
 }
 
 /// The configured id, or the one the log directories remember, or the first that Kafka would make.

@@ -27,9 +27,10 @@ impl Node {
     pub async fn shutdown(self) {
         let Node { broker, serving, background, membership, controller, log_dirs, pages, .. } = self;
         pages.stopping();
-        if let Some(membership) = membership {
-            membership.leave().await;
-        }
+        let broker_epoch = match membership {
+            Some(membership) => membership.leave().await,
+            None => -1,
+        };
         controller.quorum().hand_over(HAND_OVER_MAX).await;
         serving.stop().await;
         broker.groups.shutdown().await;
@@ -47,7 +48,8 @@ impl Node {
         if tokio::time::timeout(CONTROLLER_MAX, reconciled).await.is_err() {
             warn!("the reconciler did not end in time");
         }
-        let closing = tokio::task::spawn_blocking(move || close_all(&log_dirs, &partitions)).await;
+        let closing =
+            tokio::task::spawn_blocking(move || close_all(&log_dirs, &partitions, broker_epoch)).await;
         match closing {
             Ok(Ok(closed)) => info!(partitions = closed, "stopped"),
             Ok(Err(error)) => error!(%error, "stopped, but not cleanly: the next start recovers"),
@@ -58,7 +60,11 @@ impl Node {
 
 /// Closes every log; only if all are closed, the directories are marked as clean. Logs that are durable
 /// already cost no sync; of the others few are synced one by one, many by one call for each volume.
-fn close_all(log_dirs: &LogDirs, partitions: &[Arc<Partition>]) -> Result<usize, LogError> {
+fn close_all(
+    log_dirs: &LogDirs,
+    partitions: &[Arc<Partition>],
+    broker_epoch: i64,
+) -> Result<usize, LogError> {
     let is_unsynced = |partition: &&Arc<Partition>| {
         let view = partition.view();
         view.recovery_point < view.log_end_offset
@@ -94,7 +100,7 @@ fn close_all(log_dirs: &LogDirs, partitions: &[Arc<Partition>]) -> Result<usize,
         Some(error) => Err(error),
         // A thread that was lost has left its logs open.
         None if total < partitions.len() => Ok(total),
-        None => log_dirs.mark_clean().map(|()| total),
+        None => log_dirs.mark_clean(broker_epoch).map(|()| total),
     }
 }
 

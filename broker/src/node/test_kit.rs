@@ -61,9 +61,7 @@ impl TestBroker {
 
     /// The same on one of several listeners, counted in the order of `listeners`.
     pub(crate) async fn connect_to(&self, listener: usize) -> TestClient {
-        let (_, address) = self.node.addresses()[listener];
-        let stream = TcpStream::connect(address).await.expect("the broker listens");
-        TestClient { stream, sent: 0, received: 0 }
+        TestClient::connect(self.node.addresses()[listener].1).await
     }
 
     /// Creates a topic past the protocol.
@@ -112,6 +110,12 @@ pub(crate) struct TestClient {
 }
 
 impl TestClient {
+    /// A connection to this address.
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the broker listens");
+        TestClient { stream, sent: 0, received: 0 }
+    }
+
     /// Sends a request without waiting.
     pub(crate) async fn send<R: kafka_protocol::protocol::Request>(&mut self, version: i16, request: &R) {
         let client_id = rkafka_wire::StrBytes::from_static_str("test");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rkafka_config::{BrokerConfig, Properties};
+use rkafka_core::ids::BrokerId;
 use rkafka_log::AppendOrigin;
 
 use super::start;
@@ -31,8 +32,11 @@ async fn what_was_written_is_there_after_a_restart() {
     broker.create_topic("test", 1, &[("retention.ms", "86400000")]).await;
     let cluster_id = broker.broker().image().cluster_id().map(str::to_owned);
     assert_eq!(append(&broker, b"a"), 0);
+    let registered = broker.broker().image().brokers().get(BrokerId(7)).expect("registered").epoch;
     let dir = broker.stop().await;
     assert!(marker(dir.path()), "a clean stop leaves its marker");
+    let epoch = std::fs::read_to_string(dir.path().join("logs/.kafka_cleanshutdown")).expect("it is there");
+    assert_eq!(epoch, format!("{{\"version\":0,\"brokerEpoch\":{registered}}}"), "of the life that ended");
 
     let broker = TestBroker::start_in(dir, "").await;
     assert_eq!(broker.broker().image().cluster_id().map(str::to_owned), cluster_id);

@@ -185,6 +185,7 @@ pub struct Partition {
     role: ArcSwap<Role>,
     /// A segment was begun and the one before is not flushed yet.
     rolled: AtomicBool,
+    throttled: AtomicThrottled,
     pub(super) writer: Mutex<Writer>,
 }
 
@@ -195,7 +196,8 @@ impl Partition {
         let role = ArcSwap::from_pointee(Role::Follower { leader_epoch: -1 });
         let waiters = Waiters::default();
         let writer = Mutex::new(Writer { log: Some(log), leader: None, sole_replica: false, waiters });
-        Arc::new(Self { id, topic, dir, reader, role, rolled: AtomicBool::new(false), writer })
+        let (rolled, throttled) = (AtomicBool::new(false), AtomicThrottled::default());
+        Arc::new(Self { id, topic, dir, reader, role, rolled, throttled, writer })
     }
 
     /// Topic id and partition number.
@@ -244,6 +246,39 @@ impl Partition {
             }
             Role::Offline => Err(PartitionError::Offline),
         }
+    }
+
+    /// What this broker serves a reader with that epoch (-1 for none) as: the leader, or, if the reader takes that, a
+    /// follower (KIP-392).
+    ///
+    /// # Errors
+    /// As [`leader_epoch`](Self::leader_epoch).
+    pub fn serving_role(
+        &self,
+        current_leader_epoch: i32,
+        reads_followers: bool,
+    ) -> Result<Role, PartitionError> {
+        let role = self.role();
+        match role {
+            Role::Follower { leader_epoch } if reads_followers && leader_epoch >= 0 => {
+                check_epoch(current_leader_epoch, leader_epoch).map(|()| role)
+            }
+            _ => self.leader_epoch(current_leader_epoch).map(|_| role),
+        }
+    }
+
+    /// Whether a throttle slows this replica down.
+    pub fn throttled(&self) -> Throttled {
+        Throttled {
+            as_leader: self.throttled.as_leader.load(Ordering::Relaxed),
+            as_follower: self.throttled.as_follower.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Replaces what [`throttled`](Self::throttled) says.
+    pub fn set_throttled(&self, throttled: Throttled) {
+        self.throttled.as_leader.store(throttled.as_leader, Ordering::Relaxed);
+        self.throttled.as_follower.store(throttled.as_follower, Ordering::Relaxed);
     }
 
     /// Whether the high watermark may still be from before this leader's time (KIP-207).
@@ -357,17 +392,11 @@ impl Partition {
         Ok(self.reader.read_below(offset, max_bytes, at_least_one_batch, bound)?)
     }
 
-    /// Registers a fetch that saw the log up to `seen` (the bound of its isolation, as it was read) in
-    /// `leader_epoch`, unless there is more by now. It is woken by its share of `bytes` over `partitions`.
-    pub fn wait_for_bytes(
-        &self,
-        fetch: &WaitingFetch<'_>,
-        seen: i64,
-        leader_epoch: i32,
-    ) -> Option<FetchPlace> {
+    /// Registers a fetch that saw the log up to `seen` (the bound of its isolation, as it was read) while this broker
+    /// was `role`, unless there is more by now. It is woken by its share of `bytes` over `partitions`.
+    pub fn wait_for_bytes(&self, fetch: &WaitingFetch<'_>, seen: i64, role: Role) -> Option<FetchPlace> {
         let mut writer = self.writer.lock();
-        let unchanged = self.role() == Role::Leader { leader_epoch }
-            && fetch.isolation.upper_offset(&self.reader.view()) == seen;
+        let unchanged = self.role() == role && fetch.isolation.upper_offset(&self.reader.view()) == seen;
         let share = FetchWaits::share(fetch.bytes_missing, fetch.partitions);
         unchanged.then(|| writer.waiters.wait_for_bytes(fetch.wait, fetch.isolation.bound(), share))
     }
@@ -420,6 +449,22 @@ impl Partition {
         self.follow(leader_epoch);
         self.writer.lock().log.take()
     }
+}
+
+/// Whether a throttle of a reassignment slows a replica down, in either part (KIP-73).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Throttled {
+    /// As a leader, towards followers that are not in sync.
+    pub as_leader: bool,
+    /// As a follower that is not in sync.
+    pub as_follower: bool,
+}
+
+/// [`Throttled`], as anyone may read it.
+#[derive(Debug, Default)]
+struct AtomicThrottled {
+    as_leader: AtomicBool,
+    as_follower: AtomicBool,
 }
 
 /// A fetch that is about to wait for some partitions.
@@ -502,6 +547,16 @@ impl Writer {
         let (Some(high_watermark), Some(log)) = (effects.high_watermark, &mut self.log) else { return };
         log.update_high_watermark(high_watermark);
         let view = log.view();
+        self.settle(&view, woken);
+    }
+
+    /// Records of `bytes` were taken from the leader: consumers that read here go on.
+    pub(super) fn followed(&mut self, bytes: usize, woken: &mut Woken) {
+        let Some(log) = &self.log else { return };
+        let view = log.view();
+        if bytes > 0 {
+            self.waiters.appended(&view, bytes, woken);
+        }
         self.settle(&view, woken);
     }
 

@@ -19,7 +19,8 @@ mod table;
 mod waiters;
 
 pub use handle::{
-    AppendRequest, Appended, CommitWait, Isolation, Leadership, Partition, PartitionError, Role, WaitingFetch,
+    AppendRequest, Appended, CommitWait, Isolation, Leadership, Partition, PartitionError, Role, Throttled,
+    WaitingFetch,
 };
 pub use replication::{FetchedRecords, Taken};
 pub use settings::PartitionSettings;

@@ -2,6 +2,8 @@
 //! records as a follower. The decisions are `rkafka_core::replica`'s; here they meet the log, under its lock.
 
 use bytes::Bytes;
+use rkafka_core::ids::BrokerId;
+use rkafka_core::image::Brokers;
 use rkafka_core::replica::divergence::{Comparison, EpochEnd, Position, compare};
 use rkafka_core::replica::follower::{FetchedPartition, FollowerStep, LogPosition, on_answer};
 use rkafka_core::replica::leader::{FetchRefused, FollowerFetch, IsrProposal, LeaderState, ProposalAnswer};
@@ -92,6 +94,16 @@ impl Partition {
         Ok((comparison, effects.proposal))
     }
 
+    /// The replica that consumers in `rack` should read from `offset` on, as the leader here sees it (KIP-392).
+    pub fn preferred_read_replica(&self, rack: &str, offset: i64, brokers: &Brokers) -> Option<BrokerId> {
+        self.writer.lock().leader.as_ref()?.preferred_read_replica(rack, offset, brokers)
+    }
+
+    /// Whether a follower of this leader is in sync.
+    pub fn is_in_sync(&self, follower: BrokerId) -> bool {
+        self.writer.lock().leader.as_ref().is_some_and(|leader| leader.isr().contains(&follower))
+    }
+
     /// Looks for followers that have fallen behind; an ISR without them to propose.
     pub fn check_isr(&self, now: Now) -> Option<IsrProposal> {
         self.step_leader(|leader| leader.on_tick(now.mono_ms))
@@ -144,6 +156,10 @@ impl Partition {
                 }
                 log.update_high_watermark(high_watermark);
                 log.advance_log_start(log_start_offset)?;
+                let mut woken = Woken::default();
+                guard.followed(records.len(), &mut woken);
+                drop(guard);
+                woken.wake();
             }
             FollowerStep::Truncate { offset, high_watermark } => {
                 self.before_cutting(dirs, log, offset)?;

@@ -6,11 +6,15 @@ use rkafka_config::keys::{self, topic};
 use rkafka_config::{
     BrokerConfig, Compression as ConfiguredCompression, TimestampType as ConfiguredType, TopicConfig,
 };
+use rkafka_core::ids::BrokerId;
 use rkafka_core::image::{ConfigResource, Image};
 use rkafka_core::replica::leader::ReplicationSettings;
+use rkafka_core::throttle::ThrottledReplicas;
 use rkafka_log::{CleanupPolicy, LogConfig};
 use rkafka_record::{Codec, Compression, TimestampType};
 use tracing::warn;
+
+use super::Throttled;
 
 /// Everything a partition of one topic must know of configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,12 +23,16 @@ pub struct PartitionSettings {
     pub log: Arc<LogConfig>,
     /// For the leader.
     pub replication: ReplicationSettings,
+    /// Leaders on this broker that are throttled (`leader.replication.throttled.replicas`).
+    pub throttled_leaders: ThrottledReplicas,
+    /// Followers on this broker that are (`follower.replication.throttled.replicas`).
+    pub throttled_followers: ThrottledReplicas,
 }
 
 impl PartitionSettings {
     /// The settings of a topic: its own over the broker's over the defaults. What this version does not take
     /// any more is left out, and said.
-    pub fn of(topic: &str, image: &Image, broker: &BrokerConfig) -> Self {
+    pub fn of(topic: &str, image: &Image, broker: &BrokerConfig, local: BrokerId) -> Self {
         let own = image.configs().get(&ConfigResource::topic(topic));
         let own = own.iter().flat_map(|values| values.iter());
         let (config, refused) = TopicConfig::from_stored(own, broker);
@@ -33,9 +41,23 @@ impl PartitionSettings {
         }
         let min_insync_replicas = usize::try_from(config.get(topic::MIN_INSYNC_REPLICAS)).unwrap_or(1);
         let lag_time_max_ms = u64::try_from(broker.get(keys::REPLICA_LAG_TIME_MAX_MS)).unwrap_or(u64::MAX);
+        let throttled = |list: &[String]| ThrottledReplicas::parse(list.iter().map(String::as_str), local.0);
         PartitionSettings {
+            throttled_leaders: throttled(config.get(topic::LEADER_REPLICATION_THROTTLED_REPLICAS)),
+            throttled_followers: throttled(config.get(topic::FOLLOWER_REPLICATION_THROTTLED_REPLICAS)),
             log: Arc::new(log_config(&config, broker)),
             replication: ReplicationSettings { min_insync_replicas, lag_time_max_ms },
+        }
+    }
+}
+
+impl PartitionSettings {
+    /// Whether a throttle slows the replica of that partition here down.
+    #[must_use]
+    pub fn throttled(&self, partition: i32) -> Throttled {
+        Throttled {
+            as_leader: self.throttled_leaders.contains(partition),
+            as_follower: self.throttled_followers.contains(partition),
         }
     }
 }

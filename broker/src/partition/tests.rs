@@ -52,7 +52,11 @@ fn append(partition: &Arc<Partition>, acks: i16, value_bytes: usize) -> Result<A
 fn wait(partition: &Partition, isolation: Isolation, bytes: u64) -> (Arc<FetchWait>, Option<FetchPlace>) {
     let wait = FetchWait::new();
     let fetch = WaitingFetch { wait: &wait, isolation, bytes_missing: bytes, partitions: 1 };
-    let place = partition.wait_for_bytes(&fetch, isolation.upper_offset(&partition.view()), 0);
+    let place = partition.wait_for_bytes(
+        &fetch,
+        isolation.upper_offset(&partition.view()),
+        Role::Leader { leader_epoch: 0 },
+    );
     (wait, place)
 }
 
@@ -87,8 +91,11 @@ fn a_fetch_does_not_wait_for_what_came_since_it_read() {
     let wait = FetchWait::new();
     let fetch =
         WaitingFetch { wait: &wait, isolation: Isolation::HighWatermark, bytes_missing: 1, partitions: 1 };
-    assert!(partition.wait_for_bytes(&fetch, seen, 0).is_none());
-    assert!(partition.wait_for_bytes(&fetch, seen + 1, 5).is_none(), "another leader epoch");
+    assert!(partition.wait_for_bytes(&fetch, seen, Role::Leader { leader_epoch: 0 }).is_none());
+    assert!(
+        partition.wait_for_bytes(&fetch, seen + 1, Role::Leader { leader_epoch: 5 }).is_none(),
+        "another leader epoch"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tracing::info;
 use super::Quorum;
 use super::peer::{Greeting, Join, Member, NodeAddress, Refusal, RefusalKind};
 use super::types::Voter;
-use crate::metadata_store::{QuorumReplica, QuorumStatus};
+use crate::metadata_store::{QuorumNode, QuorumReplica, QuorumStatus};
 
 /// A member that acknowledged within this time is alive.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
@@ -212,7 +212,7 @@ impl Quorum {
         }
     }
 
-    fn not_leader(&self) -> Refusal {
+    pub(super) fn not_leader(&self) -> Refusal {
         let words = match self.leader_address() {
             Some(leader) => format!("node {} leads the metadata quorum", leader.id),
             None => "the metadata quorum has no leader now".to_owned(),
@@ -256,12 +256,21 @@ impl Quorum {
             let chosen = members.nodes().filter(|(id, _)| voters.contains(id) == voting);
             chosen.map(|(id, node)| replica(*id, node)).collect()
         };
+        // One that nobody calls has no address.
+        let called = members.nodes().filter(|(id, node)| voters.contains(id) && !node.host.is_empty());
+        let nodes = called.map(|(id, node)| QuorumNode {
+            id: i32::try_from(*id).unwrap_or(i32::MAX),
+            host: node.host.clone(),
+            port: node.port,
+        });
+        let nodes = nodes.collect();
         Ok(QuorumStatus {
             leader: i32::try_from(own).ok(),
             leader_epoch: i32::try_from(metrics.current_term).unwrap_or(i32::MAX),
             high_watermark: metrics.cluster_committed.map_or(0, |id| as_offset(id.index + 1)),
             voters: of(true),
             observers: of(false),
+            nodes,
         })
     }
 }

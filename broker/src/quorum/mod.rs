@@ -14,6 +14,7 @@
 //! | `formation.rs` | how a node comes to be in a quorum of several |
 //! | `members.rs` | what the leader does when nodes join, leave, or lose their disk |
 //! | `leader.rs` | asking the leader, wherever it is |
+//! | `operator.rs` | what an operator's command asks the leader for |
 //!
 //! Files are in `__rkafka_metadata-0` of `metadata.log.dir` (default: the first of `log.dirs`): not Kafka's
 //! `__cluster_metadata-0`, because raft and record formats are not Kafka's and neither broker may take the
@@ -25,6 +26,7 @@ mod images;
 mod leader;
 mod log_store;
 mod members;
+pub mod operator;
 mod peer;
 mod snapshot;
 mod state_file;
@@ -46,15 +48,19 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{Config, RaftMetrics, ReadPolicy, SnapshotPolicy};
 use parking_lot::{Mutex, RwLock};
+use rkafka_core::ids::TopicId;
 use rkafka_core::image::{Image, MetadataBatch, MetadataRecord};
 use rkafka_log::disk::Disk;
+use rkafka_log::disk::real::RealDisk;
 use thiserror::Error;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tracing::info;
+use uuid::Uuid;
 
 use log_store::LogStore;
 use peer::{Connection, Local, PeerNetwork};
 use snapshot::SnapshotFiles;
+use state_file::{QuorumState, StateFile};
 use state_machine::StateMachine;
 use types::{Applied, Metadata, Proposal, Raft, Voter};
 
@@ -88,6 +94,26 @@ const HEARTBEAT_MS: u64 = 75;
 /// one. A dead leader is replaced within twice the upper bound; pre-votes keep a healthy one from being deposed by
 /// a node that merely did not hear it.
 const ELECTION_MS: (u64, u64) = (200, 350);
+
+/// How long a majority may take to say that this node still leads.
+const CONFIRM_MAX: Duration = Duration::from_secs(1);
+
+/// Gives the quorum's directory in `metadata_dir` an id before the node's first start: that of the voter it will be
+/// (KIP-853). One that has an id keeps it.
+///
+/// # Errors
+/// The disk's.
+pub fn prepare(metadata_dir: &Path, id: TopicId) -> io::Result<()> {
+    let (disk, dir) = (Arc::new(RealDisk), metadata_dir.join(DIRECTORY));
+    disk.create_dir(&dir)?;
+    disk.sync_dir(metadata_dir)?;
+    let file = StateFile::new(disk, &dir);
+    let state = file.load()?;
+    if state.directory.is_nil() {
+        file.save(&QuorumState { directory: Uuid::from_bytes(id.0), ..state })?;
+    }
+    Ok(())
+}
 
 /// Why the quorum did not take a batch.
 #[derive(Debug, Error)]
@@ -228,6 +254,15 @@ impl Quorum {
         })
     }
 
+    /// Whether no other node can be leading now: a majority has heard this node within the time for which its
+    /// members would vote for nobody else, or hears it when asked.
+    pub(crate) async fn leads_for_sure(&self) -> bool {
+        match self.raft.ensure_linearizable(ReadPolicy::LeaseRead).await {
+            Ok(_) => true,
+            Err(_) => matches!(tokio::time::timeout(CONFIRM_MAX, self.barrier()).await, Ok(Ok(()))),
+        }
+    }
+
     /// This node and its disk.
     #[must_use]
     pub fn member(&self) -> Member {
@@ -317,6 +352,21 @@ impl Quorum {
             let wait = self.raft.wait(Some(limit));
             let moved = |leader: Option<u64>| leader.is_some_and(|leader| leader != own);
             drop(wait.metrics(|metrics| moved(metrics.current_leader), "another leader").await);
+        }
+    }
+
+    /// The same for an operator, who is told how it went.
+    pub(crate) async fn hand_over_for_operator(&self) -> Result<(), Refusal> {
+        if !self.raft.is_leader() {
+            return Err(self.not_leader());
+        }
+        self.hand_over(CONFIRM_MAX).await;
+        match self.raft.is_leader() {
+            true => {
+                let words = "no other voter took over the lead of the metadata quorum";
+                Err(Refusal::new(RefusalKind::Unavailable, words))
+            }
+            false => Ok(()),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use openraft::storage::IOFlushed;
+use rkafka_core::ids::TopicId;
 use rkafka_log::disk::Disk;
 use rkafka_log::{CleanupPolicy, Log, LogConfig, LogError, OpenOptions, ReadLimits};
 use rkafka_record::Batches;
@@ -53,6 +54,15 @@ impl WriterHandle {
 /// The wall clock in milliseconds since 1970, for record timestamps; nothing depends on them.
 pub type WallClock = fn() -> i64;
 
+/// A new id for a directory, whose text no command line takes for an option.
+fn draw_directory() -> Uuid {
+    loop {
+        if let Some(TopicId(bytes)) = TopicId::from_random(*Uuid::new_v4().as_bytes()) {
+            return Uuid::from_bytes(bytes);
+        }
+    }
+}
+
 /// The files and what they hold.
 struct Writer {
     log: Log,
@@ -77,7 +87,7 @@ pub(crate) fn open(
     let state_file = StateFile::new(Arc::clone(&disk), dir);
     let mut state = state_file.load()?;
     if state.directory.is_nil() {
-        state.directory = Uuid::new_v4();
+        state.directory = draw_directory();
         state_file.save(&state)?;
     }
     let start = state.purged.map_or(0, |(_, index)| index + 1);

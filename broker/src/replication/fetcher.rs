@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rkafka_config::{BrokerConfig, keys};
 use rkafka_core::ids::{BrokerId, PartitionId, TopicId};
+use rkafka_core::image::Image;
 use rkafka_core::replica::divergence::EpochEnd;
 use rkafka_core::replica::fetcher::{FetchPlan, Fetcher};
 use rkafka_core::replica::follower::{FetchError, FetchedPartition};
@@ -23,7 +24,7 @@ use uuid::Uuid;
 use super::Followed;
 use super::connection::{Connection, FetchFailure};
 use crate::broker::Broker;
-use crate::partition::{FetchedRecords, Taken};
+use crate::partition::{FetchedRecords, Partition, Taken};
 
 /// What is allowed on top of `replica.fetch.response.max.bytes` for one large batch and the numbers around it.
 const ANSWER_SLACK_BYTES: usize = 128 << 20;
@@ -103,7 +104,11 @@ impl FetchTask {
     /// One request and its answer, or a wait until there is something to ask.
     async fn round(&mut self) {
         let (now_ms, partitions) = (self.broker.clock.mono_ms(), Arc::clone(&self.broker.partitions));
-        let plan = self.machine.plan(now_ms, |id| partitions.get(id)?.following_at());
+        let throttle = Throttle::now(&self.broker);
+        let plan = self.machine.plan(now_ms, |id| {
+            let partition = partitions.get(id)?;
+            if throttle.holds_back(&partition) { None } else { partition.following_at() }
+        });
         let Some(plan) = plan else {
             let wait = match self.machine.next_retry(now_ms) {
                 Some(at_ms) => Duration::from_millis(at_ms - now_ms),
@@ -212,6 +217,31 @@ impl FetchTask {
     }
 }
 
+/// Which followers fetch nothing for now: those that are throttled and not in sync, while this second's bytes are
+/// spent (`follower.replication.throttled.*`).
+struct Throttle {
+    local: BrokerId,
+    image: Arc<Image>,
+    is_spent: bool,
+}
+
+impl Throttle {
+    fn now(broker: &Broker) -> Self {
+        let is_spent = broker.throttles.follower_is_spent(&broker.config.load(), broker.clock.mono_ms());
+        Throttle { local: broker.id, image: broker.image(), is_spent }
+    }
+
+    fn holds_back(&self, partition: &Partition) -> bool {
+        let id = partition.id();
+        let in_sync = || {
+            let topic = self.image.topics().by_id(id.topic);
+            let state = topic.and_then(|topic| topic.partition(id.index));
+            state.is_some_and(|state| state.isr.contains(&self.local))
+        };
+        self.is_spent && partition.throttled().as_follower && !in_sync()
+    }
+}
+
 /// Takes what was fetched; the partitions that are to be asked for later.
 fn take_all(broker: &Broker, fetched: Vec<(PartitionId, PartitionFetch, PartitionData)>) -> Vec<PartitionId> {
     let mut later = Vec::new();
@@ -219,6 +249,10 @@ fn take_all(broker: &Broker, fetched: Vec<(PartitionId, PartitionFetch, Partitio
         let Some(partition) = broker.partitions.get(id) else { continue };
         let answer = answered(&data);
         let records = data.records.unwrap_or_else(Bytes::new);
+        if partition.throttled().as_follower {
+            let (bytes, now_ms) = (records.len() as u64, broker.clock.mono_ms());
+            broker.throttles.follower_fetched(&broker.config.load(), bytes, now_ms);
+        }
         let fetched = FetchedRecords { asked: &asked, answer: &answer, records: &records };
         match partition.take_fetched(&broker.log_dirs, fetched, broker.clock.now()) {
             Ok(Taken::Done) => {}

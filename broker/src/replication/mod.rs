@@ -3,6 +3,7 @@
 //! ```text
 //! fetcher.rs    one task per source broker, over all partitions followed from it, in one fetch session
 //! connection.rs the connection to a source, with the Kafka protocol
+//! throttles.rs  how fast replicas that are being moved are copied
 //! isr.rs        proposals of leaders, batched, one request under way (AlterPartition)
 //! ```
 //! What is fetched and what is proposed the machines of `rkafka_core::replica` decide; the simulator runs the same
@@ -13,6 +14,7 @@ mod fetcher;
 mod isr;
 #[cfg(test)]
 mod tests;
+mod throttles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::broker::Broker;
 
 pub use isr::IsrChanges;
+pub use throttles::Throttles;
 
 /// The partitions to follow from one source, each with its leader epoch.
 pub(crate) type Followed = Arc<BTreeMap<PartitionId, i32>>;

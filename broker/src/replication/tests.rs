@@ -4,13 +4,21 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rkafka_config::{BrokerConfig, Properties};
-use rkafka_core::controller::{CreateTopics, NewTopic};
+use rkafka_core::controller::{
+    AlterConfigs, AlterReassignments, AlterResource, Assignment, ConfigChange, ConfigOperation, CreateTopics,
+    NewReassignment, NewTopic, OpType,
+};
 use rkafka_core::ids::{BrokerId, PartitionId};
-use rkafka_core::image;
+use rkafka_core::image::{self, ConfigResource, ResourceKind};
 use rkafka_log::AppendOrigin;
+use rkafka_wire::StrBytes;
+use rkafka_wire::messages::FetchRequest;
+use rkafka_wire::messages::fetch_request::{FetchPartition, FetchTopic};
+use rkafka_wire::messages::fetch_response::PartitionData;
 use tempfile::TempDir;
+use uuid::Uuid;
 
-use crate::node::test_kit::batch;
+use crate::node::test_kit::{TestClient, batch};
 use crate::node::{Node, start};
 use crate::partition::{AppendRequest, Role};
 
@@ -20,6 +28,7 @@ struct Cluster {
 }
 
 impl Cluster {
+    /// Brokers 1 to 3 in racks `r1` to `r3`.
     async fn start() -> Self {
         // Ports that were free a moment ago: every node must know all of them before it starts.
         let held: Vec<TcpListener> =
@@ -35,7 +44,8 @@ impl Cluster {
                  listeners=PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:{}\n\
                  controller.listener.names=CONTROLLER\nlog.dirs={}\nmin.insync.replicas=2\n\
                  replica.lag.time.max.ms=1000\nbroker.session.timeout.ms=2000\n\
-                 broker.heartbeat.interval.ms=200\n",
+                 broker.heartbeat.interval.ms=200\nbroker.rack=r{id}\n\
+                 replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector\n",
                 voters.join(","),
                 ports[3 + place],
                 ports[place],
@@ -55,11 +65,16 @@ impl Cluster {
     }
 
     async fn create_topic(&self) -> PartitionId {
+        self.create_topic_on(&[1, 2, 3]).await
+    }
+
+    async fn create_topic_on(&self, brokers: &[i32]) -> PartitionId {
+        let brokers = brokers.iter().map(|id| BrokerId(*id)).collect();
         let topic = NewTopic {
             name: "t".to_owned(),
-            partitions: 1,
-            replication_factor: 3,
-            assignments: Vec::new(),
+            partitions: -1,
+            replication_factor: -1,
+            assignments: vec![Assignment { partition: 0, brokers }],
             configs: Vec::new(),
         };
         let request = CreateTopics { topics: vec![topic], validate_only: false };
@@ -138,4 +153,167 @@ async fn what_is_committed_is_on_every_replica_and_survives_its_leader() {
     for (node, _dir) in cluster.nodes {
         node.shutdown().await;
     }
+}
+
+impl Cluster {
+    /// Moves the partition's replicas.
+    async fn reassign(&self, replicas: &[i32]) {
+        let replicas = Some(replicas.iter().map(|id| BrokerId(*id)).collect());
+        let partitions = vec![NewReassignment { topic: "t".to_owned(), partition: 0, replicas }];
+        let request = AlterReassignments { partitions, allow_replication_factor_change: true };
+        let results = self.nodes[0].0.broker.control(request).await.expect("the controller answers");
+        results[0].result.as_ref().expect("it can be moved");
+    }
+
+    async fn set(&self, resource: ConfigResource, settings: &[(&str, &str)]) {
+        let operation = |(key, value): &(&str, &str)| ConfigOperation {
+            key: (*key).to_owned(),
+            op: OpType::Set,
+            value: Some((*value).to_owned()),
+        };
+        let change = ConfigChange::Increment(settings.iter().map(operation).collect());
+        // A broker's settings go through that broker.
+        let through = match resource.kind {
+            ResourceKind::Broker => BrokerId(resource.name.parse().expect("a broker's id")),
+            _ => BrokerId(1),
+        };
+        let resources = vec![AlterResource { resource, change }];
+        let request = AlterConfigs { received_by: through, resources, validate_only: false };
+        let results = self.node(through).broker.control(request).await.expect("the controller answers");
+        results[0].result.as_ref().expect("the settings are valid");
+    }
+
+    fn end_of(&self, node: i32, id: PartitionId) -> Option<i64> {
+        Some(self.node(BrokerId(node)).broker.partitions.get(id)?.view().log_end_offset)
+    }
+
+    async fn stop(self) {
+        for (node, _dir) in self.nodes {
+            node.shutdown().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_move_between_brokers() {
+    let cluster = Cluster::start().await;
+    let id = cluster.create_topic_on(&[1, 2]).await;
+    for number in 0..10_i64 {
+        assert_eq!(cluster.write(id, &number.to_be_bytes()).await, number);
+    }
+    cluster.reassign(&[3, 2]).await;
+    let moved =
+        |state: image::Partition| state.replicas[..] == [BrokerId(3), BrokerId(2)] && state.leader.is_some();
+    wait("the replica to be where it shall be", || cluster.state(id).is_some_and(moved)).await;
+    assert_eq!(cluster.end_of(3, id), Some(10), "it had everything before the old one went");
+    wait("the old replica to be deleted", || cluster.end_of(1, id).is_none()).await;
+    assert_eq!(cluster.write(id, b"after").await, 10, "it goes on where it was");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn throttled_replicas_wait_and_others_do_not() {
+    let cluster = Cluster::start().await;
+    let id = cluster.create_topic_on(&[1, 2]).await;
+    assert_eq!(cluster.write(id, &[7; 1000]).await, 0);
+    // Nothing may be sent to replicas that are not in sync.
+    for broker in [1, 2] {
+        cluster
+            .set(ConfigResource::broker(BrokerId(broker)), &[("leader.replication.throttled.rate", "0")])
+            .await;
+    }
+    cluster.set(ConfigResource::topic("t"), &[("leader.replication.throttled.replicas", "*")]).await;
+    wait("the leader to know", || {
+        let leader = cluster.node(BrokerId(1)).broker.partitions.get(id);
+        leader.is_some_and(|leader| leader.throttled().as_leader)
+    })
+    .await;
+    cluster.reassign(&[1, 2, 3]).await;
+    wait("the new replica to be made", || cluster.end_of(3, id) == Some(0)).await;
+    // Those in sync are not slowed down: this needs broker 2.
+    for number in 1..20_i64 {
+        assert_eq!(cluster.write(id, &number.to_be_bytes()).await, number);
+    }
+    assert_eq!(cluster.end_of(3, id), Some(0));
+    assert!(cluster.state(id).is_some_and(|state| state.is_reassigning()));
+    // The follower's own throttle, too.
+    cluster.set(ConfigResource::broker(BrokerId(3)), &[("follower.replication.throttled.rate", "0")]).await;
+    cluster.set(ConfigResource::topic("t"), &[("follower.replication.throttled.replicas", "0:3")]).await;
+    wait("the follower to know", || {
+        let follower = cluster.node(BrokerId(3)).broker.partitions.get(id);
+        follower.is_some_and(|follower| follower.throttled().as_follower)
+    })
+    .await;
+    for broker in [1, 2] {
+        cluster
+            .set(
+                ConfigResource::broker(BrokerId(broker)),
+                &[("leader.replication.throttled.rate", "1000000")],
+            )
+            .await;
+    }
+    for number in 20..30_i64 {
+        assert_eq!(cluster.write(id, &number.to_be_bytes()).await, number);
+    }
+    assert_eq!(cluster.end_of(3, id), Some(0));
+    cluster
+        .set(ConfigResource::broker(BrokerId(3)), &[("follower.replication.throttled.rate", "1000000")])
+        .await;
+    wait("the new replica to be in sync", || {
+        cluster.state(id).is_some_and(|state| state.isr.len() == 3 && !state.is_reassigning())
+    })
+    .await;
+    cluster.stop().await;
+}
+
+/// What a consumer in `rack` is answered at `node`.
+async fn fetch(cluster: &Cluster, node: BrokerId, id: PartitionId, rack: &str, offset: i64) -> PartitionData {
+    let mut client = TestClient::connect(cluster.node(node).addresses()[0].1).await;
+    let partition = FetchPartition::default()
+        .with_partition(id.index)
+        .with_fetch_offset(offset)
+        .with_partition_max_bytes(1 << 20);
+    let topic =
+        FetchTopic::default().with_topic_id(Uuid::from_bytes(id.topic.0)).with_partitions(vec![partition]);
+    let request = FetchRequest::default()
+        .with_max_wait_ms(30_000)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_rack_id(StrBytes::from_string(rack.to_owned()))
+        .with_topics(vec![topic]);
+    let answer = client.call::<FetchRequest>(13, &request).await;
+    answer.responses[0].partitions[0].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_read_in_their_own_rack() {
+    let cluster = Cluster::start().await;
+    let id = cluster.create_topic().await;
+    assert_eq!(cluster.write(id, b"first").await, 0);
+    let leader = cluster.leader(id).await.id();
+    let near = (1..=3).map(BrokerId).find(|id| *id != leader).expect("two follow");
+    let rack = format!("r{}", near.0);
+    wait("the follower to know what is committed", || {
+        let follower = cluster.node(near).broker.partitions.get(id);
+        follower.is_some_and(|follower| follower.view().high_watermark == 1)
+    })
+    .await;
+    let sent = fetch(&cluster, leader, id, &rack, 0).await;
+    assert_eq!((sent.error_code, sent.preferred_read_replica.0), (0, near.0), "the leader sends it on");
+    assert!(sent.records.is_none_or(|records| records.is_empty()));
+    let own = fetch(&cluster, leader, id, &format!("r{}", leader.0), 0).await;
+    assert_eq!(own.preferred_read_replica.0, -1, "the leader is near itself");
+    assert!(own.records.is_some_and(|records| !records.is_empty()));
+    let none = fetch(&cluster, leader, id, "", 0).await;
+    assert!(none.records.is_some_and(|records| !records.is_empty()), "without a rack the leader serves");
+    let read = fetch(&cluster, near, id, &rack, 0).await;
+    assert_eq!((read.error_code, read.high_watermark, read.preferred_read_replica.0), (0, 1, -1));
+    assert!(read.records.is_some_and(|records| !records.is_empty()));
+    // It waits there for what comes next, as it would at the leader.
+    let (next, written) = tokio::join!(fetch(&cluster, near, id, &rack, 1), cluster.write(id, b"second"));
+    assert_eq!((next.error_code, written), (0, 1));
+    assert!(next.records.is_some_and(|records| !records.is_empty()));
+    let beyond = fetch(&cluster, near, id, &rack, 99).await;
+    assert_eq!(beyond.error_code, 1, "it goes back to the leader with that");
+    cluster.stop().await;
 }

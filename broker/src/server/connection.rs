@@ -54,6 +54,8 @@ pub struct ConnectionInfo {
     pub listener: Arc<str>,
     /// The client's address.
     pub peer: SocketAddr,
+    /// It is a listener of the metadata quorum: clients may ask for controllers here (KIP-919).
+    pub is_controller: bool,
 }
 
 /// A large buffer is given back after this long without a byte; part of a large request may take this long

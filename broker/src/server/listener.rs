@@ -200,7 +200,7 @@ impl Listener {
         if let Err(error) = self.tune(&socket) {
             debug!(%listener, %peer, %error, "cannot set socket options");
         }
-        let info = Arc::new(ConnectionInfo { id: counted.id, listener, peer });
+        let info = Arc::new(ConnectionInfo { id: counted.id, listener, peer, is_controller: false });
         let serving = serve(
             socket,
             service,

@@ -107,6 +107,7 @@ fn limits() -> ConnectionLimits {
 fn start_on_pipe(script: &Script, shutdown: &CancellationToken) -> (DuplexStream, Serving) {
     let (client, server) = tokio::io::duplex(4 << 10);
     let info = Arc::new(ConnectionInfo {
+        is_controller: false,
         id: 0,
         listener: "TEST".into(),
         peer: SocketAddr::from(([127, 0, 0, 1], 1)),

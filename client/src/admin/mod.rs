@@ -67,7 +67,7 @@ pub use groups::{GroupDescription, GroupEpochs, GroupListing, GroupMember};
 pub use log_dirs::{LogDirDescription, LogDirReplica};
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use producers::ProducerState;
-pub use quorum::{QuorumInfo, QuorumReplica};
+pub use quorum::{QuorumEndpoint, QuorumInfo, QuorumReplica};
 pub use quotas::{QuotaEntity, QuotaFilter, QuotaMatch, Quotas};
 pub use reassignments::Reassignment;
 pub use scram::{ParseScramMechanismError, ScramAlteration, ScramCredential, ScramMechanism};

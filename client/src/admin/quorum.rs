@@ -2,7 +2,7 @@
 
 use rkafka_wire::StrBytes;
 use rkafka_wire::messages::describe_quorum_request::{PartitionData, TopicData};
-use rkafka_wire::messages::describe_quorum_response::ReplicaState;
+use rkafka_wire::messages::describe_quorum_response::{Node, ReplicaState};
 use rkafka_wire::messages::{
     AddRaftVoterRequest, ApiKey, DescribeQuorumRequest, RemoveRaftVoterRequest, TopicName,
 };
@@ -26,6 +26,21 @@ pub struct QuorumInfo {
     pub voters: Vec<QuorumReplica>,
     /// Who only follows.
     pub observers: Vec<QuorumReplica>,
+    /// Where the voters are called; empty from brokers before 3.9.
+    pub endpoints: Vec<QuorumEndpoint>,
+}
+
+/// A listener of a voter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuorumEndpoint {
+    /// The node.
+    pub id: i32,
+    /// The listener's name.
+    pub name: String,
+    /// Its host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
 }
 
 /// One member of the quorum.
@@ -70,6 +85,7 @@ impl Admin {
                     high_watermark: partition.high_watermark,
                     voters: partition.current_voters.iter().map(replica).collect(),
                     observers: partition.observers.iter().map(replica).collect(),
+                    endpoints: answer.nodes.iter().flat_map(endpoints).collect(),
                 })
             }
         };
@@ -113,6 +129,15 @@ impl Admin {
         };
         self.cluster.retry("removeRaftVoter", Route::Any, attempt).await
     }
+}
+
+fn endpoints(node: &Node) -> impl Iterator<Item = QuorumEndpoint> {
+    node.listeners.iter().map(|listener| QuorumEndpoint {
+        id: node.node_id.0,
+        name: listener.name.to_string(),
+        host: listener.host.to_string(),
+        port: listener.port,
+    })
 }
 
 fn replica(state: &ReplicaState) -> QuorumReplica {

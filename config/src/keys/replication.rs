@@ -31,7 +31,7 @@ key_table! { OfBroker from super::log::END;
 
     /// Most bytes a second that this broker's followers fetch for throttled replicas.
     FOLLOWER_REPLICATION_THROTTLED_RATE: i64 = "follower.replication.throttled.rate" =>
-        default("9223372036854775807").at_least(0).cluster_wide().unlisted().ignored(reasons::QUOTA);
+        default("9223372036854775807").at_least(0).cluster_wide().unlisted();
 
     /// Seconds between checks for leaderships to give back.
     LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS: i64 = "leader.imbalance.check.interval.seconds" =>
@@ -39,7 +39,7 @@ key_table! { OfBroker from super::log::END;
 
     /// Most bytes a second that this broker's leaders send to throttled replicas.
     LEADER_REPLICATION_THROTTLED_RATE: i64 = "leader.replication.throttled.rate" =>
-        default("9223372036854775807").at_least(0).cluster_wide().unlisted().ignored(reasons::QUOTA);
+        default("9223372036854775807").at_least(0).cluster_wide().unlisted();
 
     /// Threads that move replicas between directories.
     NUM_REPLICA_ALTER_LOG_DIRS_THREADS: Option<i32> = "num.replica.alter.log.dirs.threads" =>
@@ -87,10 +87,9 @@ key_table! { OfBroker from super::log::END;
     /// Time in ms without catching up after which a follower leaves the in-sync replicas.
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms" => default("30000").high();
 
-    /// Java class that picks the replica a consumer reads from. rkafka picks the consumer's own rack where
-    /// `client.rack` is set.
-    REPLICA_SELECTOR_CLASS: Option<Text> = "replica.selector.class" =>
-        null().since("2.4").ignored(reasons::JAVA);
+    /// Java class that picks the replica a consumer reads from. Without it that is the leader; with Kafka's
+    /// `RackAwareReplicaSelector` the nearest replica in the consumer's `client.rack`. Others are not served.
+    REPLICA_SELECTOR_CLASS: Option<Text> = "replica.selector.class" => null().since("2.4");
 
     /// SO_RCVBUF of a follower's connection in bytes.
     REPLICA_SOCKET_RECEIVE_BUFFER_BYTES: i32 = "replica.socket.receive.buffer.bytes" =>

@@ -48,7 +48,7 @@ key_table! { OfTopic from 0;
 
     /// Replicas whose fetching is throttled, as `partition:broker,…`, or `*`.
     FOLLOWER_REPLICATION_THROTTLED_REPLICAS: List = "follower.replication.throttled.replicas" =>
-        default("").accepts(FOLLOWER_THROTTLED_REPLICAS).ignored(reasons::QUOTA);
+        default("").accepts(FOLLOWER_THROTTLED_REPLICAS);
 
     /// Bytes of records between two entries of the offset index.
     INDEX_INTERVAL_BYTES: i32 = "index.interval.bytes" =>
@@ -59,7 +59,7 @@ key_table! { OfTopic from 0;
 
     /// Replicas whose leaders are throttled, as `partition:broker,…`, or `*`.
     LEADER_REPLICATION_THROTTLED_REPLICAS: List = "leader.replication.throttled.replicas" =>
-        default("").accepts(LEADER_THROTTLED_REPLICAS).ignored(reasons::QUOTA);
+        default("").accepts(LEADER_THROTTLED_REPLICAS);
 
     /// Bytes kept on the broker where segments also go to tiered storage; -2 takes `retention.bytes`.
     LOCAL_RETENTION_BYTES: i64 = "local.retention.bytes" =>

@@ -567,7 +567,7 @@ impl Process {
             positions.push(position);
         }
         self.dirs.write_checkpoints(|| positions)?;
-        self.dirs.mark_clean()?;
+        self.dirs.mark_clean(-1)?;
         Ok(())
     }
 

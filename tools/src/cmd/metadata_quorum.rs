@@ -6,7 +6,7 @@
 
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use rkafka_client::{Admin, QuorumInfo, QuorumReplica, TopicId};
+use rkafka_client::{Admin, QuorumEndpoint, QuorumInfo, QuorumReplica, TopicId};
 use serde_json::json;
 
 use super::Invocation;
@@ -167,17 +167,33 @@ fn status_text(cluster_id: &str, quorum: &QuorumInfo) -> String {
         quorum.leader,
         quorum.leader_epoch,
         quorum.high_watermark,
-        members(&quorum.voters),
-        members(&quorum.observers),
+        members(quorum, &quorum.voters),
+        members(quorum, &quorum.observers),
     )
 }
 
-fn members(replicas: &[QuorumReplica]) -> String {
-    let one = |replica: &QuorumReplica| match replica.directory.is_zero() {
-        true => format!("{{\"id\": {}}}", replica.id),
-        false => format!("{{\"id\": {}, \"directoryId\": \"{}\"}}", replica.id, replica.directory),
+fn members(quorum: &QuorumInfo, replicas: &[QuorumReplica]) -> String {
+    let one = |replica: &QuorumReplica| {
+        let directory = match replica.directory.is_zero() {
+            true => String::new(),
+            false => format!(", \"directoryId\": \"{}\"", replica.directory),
+        };
+        let endpoints = quorum.endpoints.iter().filter(|endpoint| endpoint.id == replica.id);
+        let endpoints: Vec<String> = endpoints.map(|one| format!("\"{}\"", shown(one))).collect();
+        let endpoints = match endpoints.is_empty() {
+            true => String::new(),
+            false => format!(", \"endpoints\": [{}]", endpoints.join(", ")),
+        };
+        format!("{{\"id\": {}{directory}{endpoints}}}", replica.id)
     };
     format!("[{}]", replicas.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn shown(QuorumEndpoint { name, host, port, .. }: &QuorumEndpoint) -> String {
+    match host.contains(':') {
+        true => format!("{name}://[{host}]:{port}"),
+        false => format!("{name}://{host}:{port}"),
+    }
 }
 
 /// Leader, followers, observers, each with its role.
@@ -277,6 +293,12 @@ mod tests {
             high_watermark: 40,
             voters: vec![replica(1, 38, 900), replica(2, 40, 1000)],
             observers: vec![replica(5, 40, -1)],
+            endpoints: vec![QuorumEndpoint {
+                id: 2,
+                name: "CONTROLLER".to_owned(),
+                host: "h".to_owned(),
+                port: 9,
+            }],
         }
     }
 
@@ -290,7 +312,7 @@ HighWatermark:          40
 MaxFollowerLag:         2
 MaxFollowerLagTimeMs:   100
 CurrentVoters:          [{\"id\": 1, \"directoryId\": \"AAAAAAAAAAAAAAAAAAAAAQ\"}, {\"id\": 2, \"directoryId\": \
-                        \"AAAAAAAAAAAAAAAAAAAAAg\"}]
+                        \"AAAAAAAAAAAAAAAAAAAAAg\", \"endpoints\": [\"CONTROLLER://h:9\"]}]
 CurrentObservers:       [{\"id\": 5, \"directoryId\": \"AAAAAAAAAAAAAAAAAAAAAg\"}]
 ";
         assert_eq!(status_text("abc", &quorum()), expected);

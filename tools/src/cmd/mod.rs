@@ -2,6 +2,7 @@
 
 mod agent;
 mod broker_api_versions;
+mod check_health;
 mod cluster;
 mod completions;
 mod configs;
@@ -13,12 +14,15 @@ mod delete_records;
 mod dev_cluster;
 mod dump_log;
 mod e2e_latency;
+mod failover;
+mod features;
 mod get_offsets;
 mod groups;
 mod leader_election;
 mod log_dirs;
 mod metadata_quorum;
 mod producer_perf_test;
+mod reassign_partitions;
 mod server;
 mod server_stop;
 mod storage;
@@ -208,6 +212,34 @@ const COMMANDS: &[Entry] = &[
         about: "Elect leaders of partitions",
         definition: leader_election::definition,
         run: leader_election::run,
+    },
+    Entry {
+        name: "reassign-partitions",
+        stock_name: "reassign-partitions",
+        about: "Move replicas of partitions to other brokers",
+        definition: reassign_partitions::definition,
+        run: reassign_partitions::run,
+    },
+    Entry {
+        name: "features",
+        stock_name: "features",
+        about: "Show and set levels of features that all brokers agree on",
+        definition: features::definition,
+        run: features::run,
+    },
+    Entry {
+        name: "check-health",
+        stock_name: "check-health",
+        about: "Tell, also by the exit code, whether the cluster or a node is well",
+        definition: check_health::definition,
+        run: check_health::run,
+    },
+    Entry {
+        name: "failover",
+        stock_name: "failover",
+        about: "Let other nodes lead what a node leads",
+        definition: failover::definition,
+        run: failover::run,
     },
     Entry {
         name: "cluster",

@@ -154,7 +154,9 @@ impl<'a> PartitionUpdate<'a> {
         };
         let (replicas, isr) = (staying(&self.replicas), staying(&self.isr));
         let all_added = self.adding.iter().all(|broker| isr.contains(broker));
-        if !replicas.is_empty() && !isr.is_empty() && all_added {
+        // With fewer replicas than before all of them must be in sync: else the ISR might shrink for nothing.
+        let all_stay = self.adding.len() >= self.removing.len() || replicas.iter().all(|id| isr.contains(id));
+        if !replicas.is_empty() && !isr.is_empty() && all_added && all_stay {
             (self.replicas, self.isr) = (replicas, isr);
             self.adding.clear();
             self.removing.clear();
@@ -370,18 +372,53 @@ fn elect_leader(
     Ok(())
 }
 
-/// Elections the controller holds by itself, now and then: preferred leaders where another leads, and unclean
-/// ones where nobody does and the topic allows it. At most `limit` records.
+/// Gives the leaderships of a broker that goes on serving to others in sync, because an operator asks (a machine is to
+/// be looked at). Where nobody else is in sync it goes on leading. The reply says how many moved.
 #[must_use]
-pub fn balance_leaders(view: &View<'_>, limit: usize) -> Vec<MetadataRecord> {
+pub fn hand_over_leaderships(view: &View<'_>, broker: BrokerId) -> Outcome<usize> {
+    let electable = Electable::live(view.image).leaving(broker);
     let mut records = Vec::new();
     for_each_partition(view.image, |topic, id, partition| {
-        if records.len() >= limit || partition.leader == partition.preferred_leader() {
+        if partition.leader != Some(broker) {
             return;
         }
+        let mut update = PartitionUpdate::new(view, topic, partition, electable);
+        update.election = Election::Online;
+        let change = update.build().filter(|change| matches!(change.leader, Some(Some(_))));
+        records.extend(change.map(|change| record(id, change)));
+    });
+    let reply = records.len();
+    Outcome { records, reply }
+}
+
+/// Elections the controller holds by itself, now and then: preferred leaders where another leads, and what
+/// [`elect_unclean`] does. At most `limit` records.
+#[must_use]
+pub fn balance_leaders(view: &View<'_>, limit: usize) -> Vec<MetadataRecord> {
+    elect_where(view, limit, |partition| match partition.leader {
+        None => Some(Election::Online),
+        leader => (leader != partition.preferred_leader()).then_some(Election::Preferred),
+    })
+}
+
+/// Elects leaders where there is none: uncleanly where the topic allows it. At most `limit` records.
+#[must_use]
+pub fn elect_unclean(view: &View<'_>, limit: usize) -> Vec<MetadataRecord> {
+    elect_where(view, limit, |partition| partition.leader.is_none().then_some(Election::Online))
+}
+
+/// Elections in all partitions that `election` names a kind for. [`Election::Online`] is what the topic allows.
+fn elect_where(
+    view: &View<'_>,
+    limit: usize,
+    election: impl Fn(&Partition) -> Option<Election>,
+) -> Vec<MetadataRecord> {
+    let mut records = Vec::new();
+    for_each_partition(view.image, |topic, id, partition| {
+        let Some(election) = election(partition).filter(|_| records.len() < limit) else { return };
         let mut update = PartitionUpdate::new(view, topic, partition, Electable::live(view.image));
-        if partition.leader.is_some() {
-            update.election = Election::Preferred;
+        if election == Election::Preferred {
+            update.election = election;
         }
         records.extend(update.build().map(|change| record(id, change)));
     });

@@ -40,6 +40,8 @@ pub enum ErrorKind {
     EligibleLeadersNotAvailable,
     /// The partition already has the wanted leader (84).
     ElectionNotNeeded,
+    /// There is no reassignment to cancel (85).
+    NoReassignmentInProgress,
     /// A partition or feature version that has passed (95).
     InvalidUpdateVersion,
     /// No topic with that id (100).
@@ -92,6 +94,7 @@ impl ErrorKind {
             Self::PreferredLeaderNotAvailable => "The preferred leader was not available.",
             Self::EligibleLeadersNotAvailable => "Eligible topic partition leaders are not available.",
             Self::ElectionNotNeeded => "Leader election not needed for topic partition.",
+            Self::NoReassignmentInProgress => "No partition reassignment is in progress.",
             Self::InvalidUpdateVersion => "The given update version was invalid.",
             Self::UnknownTopicId => "This server does not host this topic ID.",
             Self::DuplicateBrokerRegistration => "This broker ID is already in use.",

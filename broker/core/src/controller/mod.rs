@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `topics` | CreateTopics, DeleteTopics |
 //! | `partitions` | CreatePartitions, AlterPartition |
+//! | `reassignments` | AlterPartitionReassignments |
 //! | `elections` | ElectLeaders; who leads after a broker came or went |
 //! | `placement` | where replicas of new partitions go |
 //! | `configs` | AlterConfigs, IncrementalAlterConfigs, DescribeConfigs |
@@ -26,6 +27,7 @@ mod names;
 mod partitions;
 mod placement;
 mod producer_ids;
+mod reassignments;
 mod topics;
 
 #[cfg(test)]
@@ -41,6 +43,7 @@ pub use configs::{
 };
 pub use elections::{
     ELIGIBLE_LEADER_REPLICAS, ElectLeaders, ElectionKind, ElectionResult, balance_leaders, elect_leaders,
+    elect_unclean, hand_over_leaderships,
 };
 pub use error::{ControllerError, ErrorKind};
 pub use features::{FeatureUpdate, SupportedFeature, UpdateKind, update_features};
@@ -50,6 +53,7 @@ pub use partitions::{
     alter_partition, create_partitions,
 };
 pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock, allocate_producer_ids};
+pub use reassignments::{AlterReassignments, NewReassignment, ReassignmentResult, alter_reassignments};
 pub use rkafka_config::ConfigEntry;
 pub use topics::{
     Assignment, CreateTopicResult, CreateTopics, CreatedTopic, DeleteTopicResult, DeleteTopics, Draws,

@@ -131,13 +131,8 @@ fn additional_partitions(topic: &Topic, wanted: &NewPartitions) -> Result<usize,
     Err(ControllerError::new(ErrorKind::InvalidPartitions, message))
 }
 
-/// A partition whose replicas somebody chose. `replication_factor` is that of its topic's other partitions.
-pub(super) fn assigned_partition(
-    view: &View<'_>,
-    replicas: &[BrokerId],
-    index: usize,
-    replication_factor: Option<usize>,
-) -> Result<Partition, ControllerError> {
+/// Whether replicas that somebody chose are registered brokers, each once.
+pub(super) fn check_assignment(view: &View<'_>, replicas: &[BrokerId]) -> Result<(), ControllerError> {
     let refuse = |message: String| Err(ControllerError::new(ErrorKind::InvalidReplicaAssignment, message));
     if replicas.is_empty() {
         return refuse("The manual partition assignment includes an empty replica list.".to_owned());
@@ -156,6 +151,18 @@ pub(super) fn assigned_partition(
             ));
         }
     }
+    Ok(())
+}
+
+/// A partition whose replicas somebody chose. `replication_factor` is that of its topic's other partitions.
+pub(super) fn assigned_partition(
+    view: &View<'_>,
+    replicas: &[BrokerId],
+    index: usize,
+    replication_factor: Option<usize>,
+) -> Result<Partition, ControllerError> {
+    check_assignment(view, replicas)?;
+    let refuse = |message: String| Err(ControllerError::new(ErrorKind::InvalidReplicaAssignment, message));
     if let Some(expected) = replication_factor.filter(|expected| *expected != replicas.len()) {
         return refuse(format!(
             "The manual partition assignment includes a partition with {} replica(s), but this is not \

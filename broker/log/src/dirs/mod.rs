@@ -212,6 +212,26 @@ impl LogDirs {
         Ok(())
     }
 
+    /// Gives the directory at `path` an id in place of the one that `meta.properties` has; where that has nothing else
+    /// yet, [`claim`](Self::claim) writes it. Whether `path` is one of the directories.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn set_directory_id(&mut self, path: &Path, directory_id: &str) -> Result<bool, LogError> {
+        let Some(dir) = self.dirs.iter_mut().find(|dir| dir.path == path) else { return Ok(false) };
+        let found = dir.identity.clone();
+        if found.as_ref().and_then(|found| found.directory_id.as_deref()) == Some(directory_id) {
+            return Ok(true);
+        }
+        let named =
+            DirIdentity { directory_id: Some(directory_id.to_owned()), ..found.clone().unwrap_or_default() };
+        if found.is_some() && dir.health.is_online() {
+            dir.health.watch(named.save(&*self.disk, &dir.path))?;
+        }
+        dir.identity = Some(named);
+        Ok(true)
+    }
+
     /// Logs that lie in the directories. Leftovers of deletions are removed on the way; logs being moved and
     /// strays are left alone.
     ///
@@ -436,16 +456,25 @@ impl LogDirs {
         result
     }
 
-    /// Leaves the clean shutdown markers; to be called when every log is closed and the checkpoints are
-    /// written. A directory with a log that could not be opened gets none: the next start must look at that
-    /// log.
+    /// The epoch of the broker's registration that ended with the last stop, if that was an orderly one in all
+    /// directories; -1 otherwise (KIP-966).
+    #[must_use]
+    pub fn clean_broker_epoch(&self) -> i64 {
+        let mut epochs = self.dirs.iter().map(|dir| dir.marker.epoch());
+        let first = epochs.next().unwrap_or(clean_marker::NO_EPOCH);
+        if epochs.all(|epoch| epoch == first) { first } else { clean_marker::NO_EPOCH }
+    }
+
+    /// Leaves the clean shutdown markers, with the epoch of the registration that ends (-1 for none); to be called
+    /// when every log is closed and the checkpoints are written. A directory with a log that could not be opened
+    /// gets none: the next start must look at that log.
     ///
     /// # Errors
     /// The disk's.
-    pub fn mark_clean(&self) -> Result<(), LogError> {
+    pub fn mark_clean(&self, broker_epoch: i64) -> Result<(), LogError> {
         let all_opened = |dir: &&LogDir| !dir.unopened.load(Ordering::Relaxed);
         for dir in self.dirs.iter().filter(|dir| dir.health.is_online()).filter(all_opened) {
-            dir.marker.leave(&*self.disk)?;
+            dir.marker.leave(&*self.disk, broker_epoch)?;
         }
         Ok(())
     }

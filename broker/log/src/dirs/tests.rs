@@ -59,10 +59,11 @@ fn new_logs_go_where_the_fewest_are_and_are_found_again() {
         logs.iter().zip(0..).map(|(log, index)| position(log, &partition(index))).collect();
     logs.into_iter().for_each(|log| log.close().expect("closes"));
     dirs.write_checkpoints(|| positions).expect("written");
-    dirs.mark_clean().expect("marked");
+    dirs.mark_clean(7).expect("marked");
     drop(dirs);
 
     let dirs = open(&disk);
+    assert_eq!(dirs.clean_broker_epoch(), 7);
     assert_eq!(dirs.dirs()[0].identity().and_then(|identity| identity.node_id), Some(1));
     let mut found = dirs.find_logs();
     found.sort_by_key(|log| log.partition.partition);
@@ -181,10 +182,11 @@ fn a_log_that_cannot_be_opened_is_no_empty_one_and_leaves_no_clean_stop() {
     let found = dirs.find_logs();
     disk.fail_nth(CallKind::Look, 1, Failure::Io);
     dirs.open_log(&found[0], config(), 0).expect_err("the disk fails");
-    dirs.mark_clean().expect("the other directory");
+    dirs.mark_clean(7).expect("the other directory");
     drop(dirs);
     let marked = disk.files().into_iter().filter(|file| file.ends_with(".kafka_cleanshutdown")).count();
     assert!(marked <= 1, "the directory of the failed log is not marked");
+    assert_eq!(open(&disk).clean_broker_epoch(), -1, "one directory did not stop in order");
 }
 
 #[test]
@@ -203,7 +205,7 @@ fn logs_closed_without_syncs_are_durable_after_one_for_all() {
     logs.into_iter().for_each(|log| log.close_unsynced().expect("closes"));
     dirs.sync().expect("synced");
     dirs.write_checkpoints(|| positions).expect("written");
-    dirs.mark_clean().expect("marked");
+    dirs.mark_clean(7).expect("marked");
     drop(dirs);
     disk.crash(crate::disk::mem::Crash::PowerCutAll, 3);
     let dirs = open(&disk);
@@ -222,7 +224,7 @@ fn a_refused_start_leaves_the_mark_of_a_clean_stop() {
     let mut dirs = open(&disk);
     dirs.claim("cluster", 1, || "dir".to_owned()).expect("ours");
     drop(dirs.create_log(&partition(0), TOPIC_ID, config(), 0).expect("room"));
-    dirs.mark_clean().expect("marked");
+    dirs.mark_clean(7).expect("marked");
     drop(dirs);
     let mut dirs = open(&disk);
     dirs.claim("other", 1, || "dir".to_owned()).expect_err("refused");
@@ -281,7 +283,7 @@ fn a_restart_with_idle_logs_costs_syncs_of_the_directories_only() {
         let positions = logs.iter().zip(&names).map(|(log, name)| position(log, name)).collect();
         logs.into_iter().for_each(|log| log.close().expect("closes"));
         dirs.write_checkpoints(|| positions).expect("written");
-        dirs.mark_clean().expect("marked");
+        dirs.mark_clean(7).expect("marked");
     };
     let dirs = open(&disk);
     let make = |name| dirs.create_log(name, TOPIC_ID, config(), 0).expect("room");
@@ -304,4 +306,22 @@ fn a_restart_with_idle_logs_costs_syncs_of_the_directories_only() {
     restart(4);
     let [syncs, writes, renames] = restart(5);
     assert!(syncs <= 8 && writes <= 4 && renames <= 4, "{syncs} syncs, {writes} writes, {renames} renames");
+}
+
+#[test]
+fn the_directory_of_the_metadata_has_the_id_of_its_voter() {
+    let disk = SimDisk::new();
+    let id =
+        |dirs: &LogDirs, at: usize| dirs.dirs()[at].identity().and_then(|known| known.directory_id.clone());
+    let mut dirs = open(&disk);
+    assert!(dirs.set_directory_id(Path::new("/a"), "first").expect("fine"));
+    assert!(!dirs.set_directory_id(Path::new("/elsewhere"), "x").expect("fine"));
+    dirs.claim("cluster", 1, || "drawn".to_owned()).expect("ours");
+    assert_eq!((id(&dirs, 0).as_deref(), id(&dirs, 1).as_deref()), (Some("first"), Some("drawn")));
+    drop(dirs);
+    let mut dirs = open(&disk);
+    assert_eq!(id(&dirs, 0).as_deref(), Some("first"));
+    assert!(dirs.set_directory_id(Path::new("/a"), "second").expect("fine"));
+    drop(dirs);
+    assert_eq!(id(&open(&disk), 0).as_deref(), Some("second"), "written at once");
 }

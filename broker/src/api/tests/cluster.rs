@@ -2,7 +2,8 @@
 
 use rkafka_wire::ErrorCode;
 use rkafka_wire::messages::metadata_request::MetadataRequestTopic;
-use rkafka_wire::messages::{ApiVersionsRequest, MetadataRequest};
+use rkafka_wire::messages::update_features_request::FeatureUpdateKey;
+use rkafka_wire::messages::{ApiVersionsRequest, MetadataRequest, UpdateFeaturesRequest};
 
 use crate::api::{text, topic_name};
 use crate::node::test_kit::TestBroker;
@@ -76,5 +77,34 @@ async fn internal_topics_do_not_come_to_be_by_being_named() {
         assert_eq!((ErrorCode::from(topic.error_code), topic.partitions.len()), expected, "{name}");
         assert_eq!(topic.is_internal, name.starts_with("__"));
     }
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn features_are_set_and_removed() {
+    const ELR: &str = "eligible.leader.replicas.version";
+    let broker = TestBroker::start("").await;
+    let mut client = broker.connect().await;
+    let request = |level, upgrade_type| {
+        let update = FeatureUpdateKey::default()
+            .with_feature(text(ELR))
+            .with_max_version_level(level)
+            .with_upgrade_type(upgrade_type);
+        UpdateFeaturesRequest::default().with_timeout_ms(10_000).with_feature_updates(vec![update])
+    };
+    let level = || broker.broker().image().feature_level(ELR);
+    assert_eq!(client.call(2, &request(1, 1).with_validate_only(true)).await.error_code, 0);
+    assert_eq!(level(), 0, "only tried");
+    assert_eq!(client.call(2, &request(1, 1)).await.error_code, 0);
+    assert_eq!(level(), 1);
+    let invalid = ErrorCode::InvalidUpdateVersion.code();
+    let each = client.call(1, &request(9, 1)).await;
+    assert_eq!((each.error_code, each.results[0].error_code), (0, invalid));
+    let whole = client.call(2, &request(0, 1)).await;
+    assert_eq!(whole.error_code, invalid, "that would be a downgrade");
+    assert!(whole.error_message.is_some_and(|text| text.contains("downgrade")));
+    assert_eq!(client.call(2, &request(0, 2)).await.error_code, 0);
+    assert_eq!(level(), 0);
+    assert_eq!(client.call(2, &request(1, 7)).await.error_code, ErrorCode::InvalidRequest.code());
     broker.stop().await;
 }

@@ -15,8 +15,9 @@ fn tests_below(folder: &Path, names: &mut BTreeSet<String>) {
             tests_below(&path, names);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).expect("a source file");
-            let behind = text.split("test]").chain(text.split("test(start_paused = true)]"));
-            names.extend(behind.skip(1).filter_map(function_at_start));
+            let with_options =
+                text.split("::test(").skip(1).filter_map(|rest| Some(rest.split_once(")]")?.1));
+            names.extend(text.split("test]").skip(1).chain(with_options).filter_map(function_at_start));
         }
     }
 }

@@ -52,7 +52,10 @@ async fn empty_requests_are_answered() {
     check_default::<CreatePartitionsRequest>(client).await;
     check_default::<DeleteGroupsRequest>(client).await;
     check_default::<IncrementalAlterConfigsRequest>(client).await;
+    check_default::<AlterPartitionReassignmentsRequest>(client).await;
     check_default::<ListPartitionReassignmentsRequest>(client).await;
+    check_default::<UpdateFeaturesRequest>(client).await;
+    check_default::<UnregisterBrokerRequest>(client).await;
     check_default::<OffsetDeleteRequest>(client).await;
     check_default::<DescribeQuorumRequest>(client).await;
     check_default::<DescribeClusterRequest>(client).await;

@@ -49,12 +49,14 @@ pub(crate) enum Kind {
     Status = 10,
     /// Add or remove a voter.
     ChangeVoters = 11,
+    /// Let another voter lead.
+    HandOver = 12,
 }
 
 impl Kind {
     /// The kind of that number.
     pub(crate) fn from_number(number: u8) -> Option<Kind> {
-        const ALL: [Kind; 11] = [
+        const ALL: [Kind; 12] = [
             Kind::Hello,
             Kind::Vote,
             Kind::PreVote,
@@ -66,6 +68,7 @@ impl Kind {
             Kind::Control,
             Kind::Status,
             Kind::ChangeVoters,
+            Kind::HandOver,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == number)
     }

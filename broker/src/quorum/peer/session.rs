@@ -165,6 +165,7 @@ async fn carry_out(quorum: &Quorum, kind: Kind, knows_us: bool, body: Bytes) -> 
         Kind::Control => quorum.take_forwarded(body).await,
         Kind::Status => quorum.own_status().map(|status| to_json(&status)),
         Kind::ChangeVoters => quorum.change_voters(from_json(&body)?).await.map(|()| Bytes::new()),
+        Kind::HandOver => quorum.hand_over_for_operator().await.map(|()| Bytes::new()),
         Kind::Hello | Kind::Snapshot => Err(Refusal::new(RefusalKind::Invalid, "taken in stage 1")),
     }
 }

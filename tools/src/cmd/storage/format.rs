@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use rkafka_broker::quorum;
 use rkafka_config::{NodeSettings, Quorum};
+use rkafka_core::ids::TopicId;
 use rkafka_log::dirs::{DirIdentity, META_PROPERTIES};
 use rkafka_log::disk::real::RealDisk;
 
@@ -26,6 +28,7 @@ pub(super) fn format(options: &Options, node: &NodeSettings) -> Result<(), Failu
         let is_metadata = directory == node.metadata_log_dir;
         let what = match (&quorum, is_metadata) {
             (Formed::Dynamic { .. }, true) => "dynamic metadata voter directory",
+            (Formed::NonVoter, true) => "dynamic metadata non-voter directory",
             (Formed::Static, true) => "metadata directory",
             (_, false) => "data directory",
         };
@@ -40,16 +43,21 @@ pub(super) fn format(options: &Options, node: &NodeSettings) -> Result<(), Failu
             node_id: node.id,
             directory_id: Some(directory_id),
         };
-        write(&directory, &identity).map_err(Failure::message)?;
+        write(&directory, &identity, is_metadata).map_err(Failure::message)?;
     }
     Ok(())
 }
 
-fn write(directory: &Path, identity: &DirIdentity) -> Result<(), String> {
+/// The directory of the metadata also gets the quorum's, so that the voter has the id that was given.
+fn write(directory: &Path, identity: &DirIdentity, is_metadata: bool) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| {
         format!("Unable to create storage directory {}: {error}", directory.display())
     };
     std::fs::create_dir_all(directory).map_err(|error| failed(&error))?;
+    if let Some(id) = identity.directory_id.as_deref().filter(|_| is_metadata) {
+        let id: TopicId = id.parse().map_err(|error| failed(&error))?;
+        quorum::prepare(directory, id).map_err(|error| failed(&error))?;
+    }
     identity.save(&RealDisk, directory).map_err(|error| failed(&error))
 }
 
@@ -63,24 +71,12 @@ enum Formed {
         /// The id that the metadata's directory must have.
         directory: Option<String>,
     },
+    /// By the format command, which names other nodes.
+    NonVoter,
 }
 
 fn quorum(options: &Options, node: &NodeSettings) -> Result<Formed, String> {
-    let is_static = !matches!(node.quorum, Quorum::Bootstrap(_));
-    let voters = match &node.quorum {
-        Quorum::Alone => 1,
-        Quorum::Addresses(addresses) | Quorum::Bootstrap(addresses) => addresses.len(),
-        Quorum::Voters(voters) => voters.len(),
-    };
-    if voters > 1 {
-        return Err(several(voters));
-    }
-    if options.no_initial_controllers {
-        return Err(
-            "--no-initial-controllers is not served yet: a quorum of one node is all there is. Use --standalone."
-                .to_owned(),
-        );
-    }
+    let is_dynamic = matches!(node.quorum, Quorum::Bootstrap(_));
     if matches!(node.quorum, Quorum::Voters(_))
         && (options.standalone || options.initial_controllers.is_some())
     {
@@ -91,10 +87,13 @@ fn quorum(options: &Options, node: &NodeSettings) -> Result<Formed, String> {
                 .to_owned(),
         );
     }
+    if options.standalone && !node.roles.controller {
+        return Err("You can only use --standalone on a controller.".to_owned());
+    }
     match &options.initial_controllers {
-        Some(text) => initial_controller(text, node),
+        Some(text) => initial_controllers(text, node),
         None if options.standalone => Ok(Formed::Dynamic { directory: None }),
-        None if is_static => Ok(Formed::Static),
+        None if !is_dynamic || options.no_initial_controllers || !node.roles.controller => Ok(Formed::Static),
         None => Err(
             "Because controller.quorum.voters is not set on this controller, you must specify one of the following: \
              --standalone, --initial-controllers, or --no-initial-controllers."
@@ -103,32 +102,36 @@ fn quorum(options: &Options, node: &NodeSettings) -> Result<Formed, String> {
     }
 }
 
-fn several(voters: usize) -> String {
-    format!("A quorum of {voters} nodes is not served by this version; name this node alone.")
+/// Reads `id@host:port:directory,…`; what it says of this node.
+fn initial_controllers(text: &str, node: &NodeSettings) -> Result<Formed, String> {
+    let voters: Vec<&str> = text.split(',').filter(|voter| !voter.is_empty()).collect();
+    if voters.is_empty() {
+        return Err("No voters given.".to_owned());
+    }
+    let mut own = None;
+    for voter in voters {
+        let (id, directory) = initial_controller(voter)?;
+        if node.id.is_none_or(|own| own == id) {
+            own.get_or_insert(directory);
+        }
+    }
+    Ok(match own {
+        Some(directory) => Formed::Dynamic { directory: Some(directory) },
+        None => Formed::NonVoter,
+    })
 }
 
-/// Reads `id@host:port:directory`, which must be this node.
-fn initial_controller(text: &str, node: &NodeSettings) -> Result<Formed, String> {
-    let voters: Vec<&str> = text.split(',').filter(|voter| !voter.is_empty()).collect();
-    let [voter] = voters.as_slice() else {
-        return Err(if voters.is_empty() { "No voters given.".to_owned() } else { several(voters.len()) });
-    };
+/// The node's and its directory's id.
+fn initial_controller(voter: &str) -> Result<(i32, String), String> {
     let (id, rest) = voter.split_once('@').ok_or("No @ found in dynamic voter string.")?;
     let id: i32 = id.parse().map_err(|_| "Failed to parse node id in dynamic voter string.")?;
     let (address, directory) = rest.rsplit_once(':').ok_or("No colon following port could be found.")?;
     rkafka_config::HostPort::parse(address, None)
         .map_err(|_| "Failed to parse port in dynamic voter string.")?;
-    if directory.len() != 22 {
+    if directory.parse::<TopicId>().is_err() {
         return Err("Failed to parse directory ID in dynamic voter string.".to_owned());
     }
-    if node.id.is_some_and(|own| own != id) {
-        return Err(format!(
-            "--initial-controllers names node {id} alone, but node.id is {}: a node that joins another's quorum is \
-             not served by this version.",
-            node.id.unwrap_or_default()
-        ));
-    }
-    Ok(Formed::Dynamic { directory: Some(directory.to_owned()) })
+    Ok((id, directory.to_owned()))
 }
 
 fn check_features(options: &Options) -> Result<(), String> {

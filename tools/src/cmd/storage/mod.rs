@@ -4,8 +4,9 @@
 //! one's own choice, and lets scripts written for Apache Kafka go on. `format.rs` and `info.rs` do the two.
 //!
 //! Differences from the stock tool, all intended: the records of Kafka's own bootstrap snapshot are neither written nor
-//! listed; files without `process.roles` (Kafka 2.2) are served too; one node, no SCRAM credentials and no other
-//! features than those of 4.3 yet, and what asks for more is refused.
+//! listed; files without `process.roles` (Kafka 2.2) are served too; no SCRAM credentials and no other features than
+//! those of 4.3 yet, and what asks for more is refused. Every node that `controller.quorum.bootstrap.servers` names votes
+//! by itself once it has caught up, whatever it was formatted with.
 
 mod format;
 mod info;
@@ -26,6 +27,8 @@ const EXAMPLES: &str = "\
 Examples:
   rkafka storage random-uuid
   rkafka storage format --config config/server.properties --cluster-id $(rkafka storage random-uuid) --standalone
+  rkafka storage format --config config/server.properties --cluster-id <id> \\
+    --initial-controllers 1@host1:9093:<directory id>,2@host2:9093:<directory id>,3@host3:9093:<directory id>
   rkafka storage info --config config/server.properties";
 
 const ACTIONS: [&str; 3] = ["info", "format", "random-uuid"];
@@ -57,10 +60,10 @@ struct Options {
     /// This node is the whole quorum.
     #[arg(long, short)]
     standalone: bool,
-    /// The quorum, as id@host:port:directory; this node alone.
+    /// The quorum, as id@host:port:directory for each of its nodes, separated by commas.
     #[arg(long, short = 'I', value_name = "INITIAL_CONTROLLERS")]
     initial_controllers: Option<String>,
-    /// Not served yet: a node that will join a quorum.
+    /// This node will join a quorum.
     #[arg(long, short = 'N')]
     no_initial_controllers: bool,
 }

@@ -212,10 +212,27 @@ fn preferred_leaders_come_back_by_themselves() {
     let change = PartitionChange { isr: Some(list(&[1, 2, 0])), ..PartitionChange::default() };
     cluster.commit(&[MetadataRecord::PartitionChange { topic, index: 0, change }]);
     assert_eq!(balance_leaders(&cluster.view(), 0), []);
+    assert_eq!(elect_unclean(&cluster.view(), 10), [], "somebody leads");
     let records = balance_leaders(&cluster.view(), 10);
     cluster.commit(&records);
     assert_eq!(shown(&cluster), "leader 0 isr 120 elr ");
     assert_eq!(balance_leaders(&cluster.view(), 10), []);
+}
+
+#[test]
+fn an_operator_moves_leaderships_where_others_are_in_sync() {
+    let mut cluster = cluster("").with_topic("alone", 3, 1);
+    let led = |cluster: &Cluster| {
+        let partitions = cluster.image.topics().iter().flat_map(|topic| &topic.partitions);
+        partitions.filter(|partition| partition.leader == Some(BrokerId(0))).count()
+    };
+    let before = led(&cluster);
+    let outcome = hand_over_leaderships(&cluster.view(), BrokerId(0));
+    cluster.commit(&outcome.records);
+    assert_eq!(outcome.reply, 1);
+    assert_eq!(led(&cluster), before - 1, "those without another replica stay");
+    assert_eq!(shown(&cluster), "leader 1 isr 012 elr ", "it stays in sync");
+    assert_eq!(hand_over_leaderships(&cluster.view(), BrokerId(0)).records, []);
 }
 
 #[test]

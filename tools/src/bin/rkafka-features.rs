@@ -1,0 +1,5 @@
+//! `rkafka features` under its own name.
+
+fn main() -> std::process::ExitCode {
+    rkafka::run_as("features", std::env::args_os())
+}
