@@ -42,9 +42,9 @@ pub use admin::{
     Admin, AlterConfigOp, CommittedOffset, ConfigEntry, ConfigResource, ConfigResult, ConfigSource,
     ConfigSynonym, CreatedTopic, ElectionType, GroupDescription, GroupEpochs, GroupListing, GroupMember,
     KnownApi, ListedOffset, LogDirDescription, LogDirReplica, NewPartitions, NewTopic, OffsetSpec,
-    PartitionInfo, QuorumEndpoint, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch, Quotas, Reassignment,
-    ResourceKind, ScramAlteration, ScramCredential, ScramMechanism, ServedApi, TopicDescription,
-    TopicListing,
+    PartitionInfo, QuorumEndpoint, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch, Quotas,
+    Reassignment, ResourceKind, ScramAlteration, ScramCredential, ScramMechanism, ServedApi,
+    TopicDescription, TopicListing,
 };
 pub use config::ClientConfig;
 pub use consumer::{

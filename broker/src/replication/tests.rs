@@ -236,33 +236,28 @@ async fn throttled_replicas_wait_and_others_do_not() {
     }
     assert_eq!(cluster.end_of(3, id), Some(0));
     assert!(cluster.state(id).is_some_and(|state| state.is_reassigning()));
-    // The follower's own throttle, too.
-    cluster.set(ConfigResource::broker(BrokerId(3)), &[("follower.replication.throttled.rate", "0")]).await;
-    cluster.set(ConfigResource::topic("t"), &[("follower.replication.throttled.replicas", "0:3")]).await;
-    wait("the follower to know", || {
-        let follower = cluster.node(BrokerId(3)).broker.partitions.get(id);
-        follower.is_some_and(|follower| follower.throttled().as_follower)
-    })
-    .await;
     for broker in [1, 2] {
-        cluster
-            .set(
-                ConfigResource::broker(BrokerId(broker)),
-                &[("leader.replication.throttled.rate", "1000000")],
-            )
-            .await;
+        let rate = [("leader.replication.throttled.rate", "1000000")];
+        cluster.set(ConfigResource::broker(BrokerId(broker)), &rate).await;
     }
+    let all_in_sync =
+        || cluster.state(id).is_some_and(|state| state.isr.len() == 3 && !state.is_reassigning());
+    wait("the new replica to be in sync", all_in_sync).await;
+
+    // The follower's own throttle, from before it exists.
+    cluster.reassign(&[1, 2]).await;
+    wait("the third replica to go", || cluster.end_of(3, id).is_none()).await;
+    let rate = |rate| [("follower.replication.throttled.rate", rate)];
+    cluster.set(ConfigResource::broker(BrokerId(3)), &rate("0")).await;
+    cluster.set(ConfigResource::topic("t"), &[("follower.replication.throttled.replicas", "0:3")]).await;
+    cluster.reassign(&[1, 2, 3]).await;
+    wait("the new replica to be made", || cluster.end_of(3, id) == Some(0)).await;
     for number in 20..30_i64 {
         assert_eq!(cluster.write(id, &number.to_be_bytes()).await, number);
     }
     assert_eq!(cluster.end_of(3, id), Some(0));
-    cluster
-        .set(ConfigResource::broker(BrokerId(3)), &[("follower.replication.throttled.rate", "1000000")])
-        .await;
-    wait("the new replica to be in sync", || {
-        cluster.state(id).is_some_and(|state| state.isr.len() == 3 && !state.is_reassigning())
-    })
-    .await;
+    cluster.set(ConfigResource::broker(BrokerId(3)), &rate("1000000")).await;
+    wait("the new replica to be in sync", all_in_sync).await;
     cluster.stop().await;
 }
 

@@ -104,7 +104,8 @@ async fn broker_finding(admin: &Admin, broker: &Broker) -> Finding {
         Err(error) => Some(format!("it does not answer: {error}")),
         Ok(_) if broker.is_fenced => Some("it is fenced".to_owned()),
         Ok(directories) => {
-            let offline = directories.iter().find_map(|directory| Some((directory, directory.error.as_ref()?)));
+            let offline =
+                directories.iter().find_map(|directory| Some((directory, directory.error.as_ref()?)));
             offline.map(|(directory, error)| format!("log directory {}: {}", directory.path, error.message))
         }
     };
@@ -137,7 +138,9 @@ async fn partitions_finding(admin: &Admin) -> Result<Finding, Problem> {
     for some in names.chunks(TOPICS_MAX) {
         // One that was deleted in between needs no looking after.
         let described = admin.describe_topics(some, PARTITIONS_MAX).await?;
-        for TopicDescription { name, partitions: of_topic, .. } in described.into_iter().filter_map(|one| one.1.ok()) {
+        for TopicDescription { name, partitions: of_topic, .. } in
+            described.into_iter().filter_map(|one| one.1.ok())
+        {
             partitions += of_topic.len();
             not_in_sync += of_topic.iter().filter(|one| one.isr.len() < one.replicas.len()).count();
             let without = of_topic.iter().filter(|one| one.leader.is_none());

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use rkafka_client::{Admin, ClientError, FeatureUpdate, FeatureVersions, Features, UpgradeType};
+use rkafka_client::admin::{FeatureUpdate, FeatureVersions, Features, UpgradeType};
+use rkafka_client::{Admin, ClientError};
 use serde_json::{Value, json};
 
 use super::Invocation;
@@ -87,9 +88,9 @@ const RELEASES: [&str; 2] = ["4.3", "4.3-IV0"];
 
 /// Names of the levels of `metadata.version`, from 7 on.
 const METADATA_VERSIONS: [&str; 24] = [
-    "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2", "3.7-IV0", "3.7-IV1",
-    "3.7-IV2", "3.7-IV3", "3.7-IV4", "3.8-IV0", "3.9-IV0", "4.0-IV0", "4.0-IV1", "4.0-IV2", "4.0-IV3", "4.1-IV0",
-    "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0",
+    "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2", "3.7-IV0",
+    "3.7-IV1", "3.7-IV2", "3.7-IV3", "3.7-IV4", "3.8-IV0", "3.9-IV0", "4.0-IV0", "4.0-IV1", "4.0-IV2",
+    "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0",
 ];
 
 pub(crate) fn definition() -> clap::Command {
@@ -228,7 +229,9 @@ fn of_release(release: &str, features: &[String]) -> Result<Vec<(String, i16)>, 
     }
     match RELEASES.contains(&release) {
         true => Ok(vec![("eligible.leader.replicas.version".to_owned(), 1)]),
-        false => Err(format!("Unknown metadata.version {release}. Supported metadata.version are {}", RELEASES[1])),
+        false => {
+            Err(format!("Unknown metadata.version {release}. Supported metadata.version are {}", RELEASES[1]))
+        }
     }
 }
 

@@ -108,8 +108,10 @@ pub(super) async fn execute(
             break;
         }
         if started.elapsed() >= limit {
-            let names: Vec<String> =
-                wanted.keys().map(|(topic, partition, broker)| format!("{topic}-{partition}-{broker}")).collect();
+            let names: Vec<String> = wanted
+                .keys()
+                .map(|(topic, partition, broker)| format!("{topic}-{partition}-{broker}"))
+                .collect();
             let plural = plural(names.len());
             let names = names.join(",");
             let words = format!("Timed out before log directory move{plural} could be started for: {names}");

@@ -53,7 +53,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let options: Options = invocation.parse()?;
     let action = options.check().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
     let servers = options.bootstrap_server.as_deref().or(options.bootstrap_controller.as_deref());
-    let config = connect::client_config(servers, options.command_config.as_deref(), "reassign-partitions-tool")?;
+    let config =
+        connect::client_config(servers, options.command_config.as_deref(), "reassign-partitions-tool")?;
     connect::with_cluster(config, async |admin| match action {
         Action::List => list(&admin).await,
         Action::Verify => verify(&admin, &options).await,
@@ -288,8 +289,11 @@ async fn cancel(admin: &Admin, options: &Options) -> Result<(), Problem> {
     let plan = plan_of(options)?;
     let planned = plan.by_partition();
     let ongoing = admin.list_reassignments().await?;
-    let wanted: BTreeMap<TopicPartition, Option<Vec<i32>>> =
-        planned.keys().filter(|partition| ongoing.contains_key(partition)).map(|p| (p.clone(), None)).collect();
+    let wanted: BTreeMap<TopicPartition, Option<Vec<i32>>> = planned
+        .keys()
+        .filter(|partition| ongoing.contains_key(partition))
+        .map(|p| (p.clone(), None))
+        .collect();
     if wanted.is_empty() {
         output::write("None of the specified partition reassignments are active.\n")?;
     } else {

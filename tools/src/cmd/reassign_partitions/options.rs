@@ -157,9 +157,9 @@ impl Options {
             List => "list",
         };
         match table.iter().find(|(_, given, of)| *given && !of.contains(&action)) {
-            Some((option, ..)) => Err(Failure::usage(format!(
-                "Option \"[{option}]\" can't be used with action \"[{name}]\""
-            ))),
+            Some((option, ..)) => {
+                Err(Failure::usage(format!("Option \"[{option}]\" can't be used with action \"[{name}]\"")))
+            }
             None => Ok(()),
         }
     }

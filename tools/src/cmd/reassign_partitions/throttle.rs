@@ -55,7 +55,9 @@ impl Moves {
             // In the order of their texts, as the stock tool sets them.
             let entries: BTreeSet<String> = partitions
                 .iter()
-                .flat_map(|(partition, one)| of(one).iter().map(move |broker| format!("{partition}:{broker}")))
+                .flat_map(|(partition, one)| {
+                    of(one).iter().map(move |broker| format!("{partition}:{broker}"))
+                })
                 .collect();
             entries.into_iter().collect::<Vec<_>>().join(",")
         };
@@ -81,8 +83,7 @@ pub(super) async fn set(admin: &Admin, moves: &Moves, rate: i64) -> Result<(), P
         (ConfigResource::topic(topic), changes)
     });
     alter(admin, topics.collect()).await?;
-    let rates =
-        || BTreeMap::from([set(LEADER_RATE, rate.to_string()), set(FOLLOWER_RATE, rate.to_string())]);
+    let rates = || BTreeMap::from([set(LEADER_RATE, rate.to_string()), set(FOLLOWER_RATE, rate.to_string())]);
     let brokers = moves.brokers().into_iter().map(|id| (ConfigResource::broker(id), rates()));
     alter(admin, brokers.collect()).await?;
     output::write(&format!("The inter-broker throttle limit was set to {rate} B/s\n"))?;
@@ -118,7 +119,8 @@ pub(super) async fn clear(
         keys.iter().map(|key| ((*key).to_owned(), AlterConfigOp::Delete)).collect()
     };
     let rates = [LEADER_RATE, FOLLOWER_RATE, LOG_DIR_RATE];
-    alter(admin, brokers.into_iter().map(|id| (ConfigResource::broker(id), delete(&rates))).collect()).await?;
+    alter(admin, brokers.into_iter().map(|id| (ConfigResource::broker(id), delete(&rates))).collect())
+        .await?;
     let plural = several(topics.len());
     let names = topics.iter().cloned().collect::<Vec<_>>().join(",");
     output::write(&format!("Clearing topic-level throttles on topic{plural} {names}\n"))?;
