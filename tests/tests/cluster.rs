@@ -2,6 +2,7 @@
 //! What operators do with them is in `cluster/`.
 
 mod controllers;
+mod operations;
 
 use std::net::TcpListener;
 use std::process::Command;

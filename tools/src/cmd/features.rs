@@ -131,8 +131,8 @@ async fn describe(admin: &Admin, options: &OutputOptions) -> Result<(), Problem>
         let level = finalized.get(&feature).map_or(0, |known| known.max);
         let [low, high, current] = [min, max, level].map(|level| shown(&feature, level));
         text.push_str(&format!(
-            "Feature: {feature}\tSupportedMinVersion: {low}\tSupportedMaxVersion: {high}\tFinalizedVersionLevel: \
-             {current}\tEpoch: {epoch}\n"
+            "Feature: {feature:<40}  SupportedMinVersion: {low:<15}  SupportedMaxVersion: {high:<15}  \
+             FinalizedVersionLevel: {current:<15}  Epoch: {epoch}\n"
         ));
         let epoch = finalized_epoch.map_or(Value::Null, |epoch| json!(epoch));
         rows.push([json!(feature), json!(low), json!(high), json!(current), epoch]);

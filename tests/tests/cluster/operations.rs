@@ -1,0 +1,126 @@
+//! What operators do with a running cluster: move replicas, look at its health, hand over.
+
+use rkafka_tests::node::rkafka;
+use rkafka_tests::process::Outcome;
+use rkafka_tests::stock::{Stock, tool};
+use rkafka_tests::wait;
+
+use super::Cluster;
+
+const REASSIGN: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+
+/// A plan file that puts partition 0 of `t` on these brokers.
+fn plan(cluster: &Cluster, replicas: &str) -> String {
+    let file = cluster.dir.path().join(format!("plan-{}.json", replicas.replace(',', "-")));
+    let text = format!(
+        "{{\"version\":1,\"partitions\":[{{\"topic\":\"t\",\"partition\":0,\"replicas\":[{replicas}]}}]}}"
+    );
+    std::fs::write(&file, text).expect("a writable directory");
+    file.display().to_string()
+}
+
+fn own(cluster: &Cluster, args: &[&str]) -> Outcome {
+    rkafka(&[&["reassign-partitions", "--bootstrap-server", &cluster.address(0)], args].concat())
+}
+
+fn stock(cluster: &Cluster, args: &[&str]) -> Outcome {
+    Stock::Kafka43.run(REASSIGN, &[&["--bootstrap-server", &cluster.address(0)], args].concat())
+}
+
+/// Both tools say the same.
+fn same(cluster: &Cluster, args: &[&str]) -> String {
+    let (own, stock) = (own(cluster, args), stock(cluster, args));
+    assert_eq!(own.status.code(), stock.status.code(), "{args:?}: {}{}", own.both(), stock.both());
+    assert_eq!(own.stdout, stock.stdout, "{args:?}");
+    own.stdout
+}
+
+#[test]
+fn a_reassignment_is_begun_slowed_down_and_cancelled() {
+    let mut cluster = Cluster::start();
+    let _ = cluster.topics(0, &["--create", "--topic", "t", "--replica-assignment", "0:1"]).success();
+    let producer = tool::console_producer(Stock::Kafka43);
+    let args = ["--bootstrap-server", &cluster.address(0), "--topic", "t"];
+    let _ = Stock::Kafka43.run_with_input(producer, &args, "a\nb\nc\n").success();
+    assert_eq!(same(&cluster, &["--list"]), "No partition reassignments found.\n");
+
+    // Slowed down to nothing, it goes on until it is cancelled.
+    let wanted = plan(&cluster, "2,1");
+    let file = ["--reassignment-json-file", wanted.as_str()];
+    let begun = own(&cluster, &[&["--execute", "--throttle", "0"], &file[..]].concat()).success().stdout;
+    assert!(begun.contains("The inter-broker throttle limit was set to 0 B/s\n"), "{begun}");
+    assert!(begun.ends_with("Successfully started partition reassignment for t-0\n"), "{begun}");
+    let listed = same(&cluster, &["--list"]);
+    assert_eq!(listed, "Current partition reassignments:\nt-0: replicas: 2,1,0. adding: 2. removing: 0.\n");
+    let refused = same(&cluster, &[&["--execute"], &file[..]].concat());
+    assert!(
+        refused.starts_with("Cannot execute because there is an existing partition assignment."),
+        "{refused}"
+    );
+    let verified = same(&cluster, &[&["--verify"], &file[..]].concat());
+    assert!(verified.contains("Reassignment of partition t-0 is still in progress.\n"), "{verified}");
+    let cancelled = own(&cluster, &[&["--cancel"], &file[..]].concat()).success().stdout;
+    assert!(cancelled.starts_with("Successfully cancelled partition reassignment for: t-0\n"), "{cancelled}");
+    assert_eq!(same(&cluster, &["--list"]), "No partition reassignments found.\n");
+    let verified = same(&cluster, &[&["--verify"], &file[..]].concat());
+    assert!(verified.contains("replica set is 1,0 rather than 2,1."), "{verified}");
+    cluster.stop_all();
+}
+
+#[test]
+fn health_is_told_and_leaderships_are_handed_over() {
+    let mut cluster = Cluster::start();
+    let _ = cluster
+        .topics(0, &["--create", "--topic", "t", "--partitions", "6", "--replication-factor", "3"])
+        .success();
+    let health = |cluster: &Cluster, asked: usize, more: &[&str]| {
+        let server = cluster.address(asked);
+        rkafka(&[&["check-health", "--bootstrap-server", &server], more].concat())
+    };
+    let well = health(&cluster, 0, &[]).success().stdout;
+    assert!(well.contains("6 partition(s): well (all replicas in sync)"), "{well}");
+    let _ = health(&cluster, 1, &["--node", "2"]).success();
+
+    let from = cluster.leader(0);
+    let id = from.to_string();
+    let handed = rkafka(&["failover", "--bootstrap-server", &cluster.address(0), "--node", &id]).success();
+    assert!(handed.stdout.contains(&format!("Node {from} handed over 2 partition(s).")), "{}", handed.stdout);
+    assert_ne!(cluster.leader(0), from);
+    let described = cluster.topics((from + 1) % 3, &["--describe", "--topic", "t"]).success().stdout;
+    assert!(!described.contains(&format!("Leader: {from}\t")), "{described}");
+    let _ = health(&cluster, from, &["--node", &id]).success();
+
+    let other = (from + 1) % 3;
+    cluster.kill(from);
+    wait::until("the dead node to be told", || {
+        let told = health(&cluster, other, &["--node", &id]);
+        (!told.status.success() && told.stdout.contains("NOT WELL")).then_some(())
+    });
+    // What is left of the cluster serves.
+    let rest = health(&cluster, other, &[]).success().stdout;
+    assert!(rest.contains("have replicas that are not in sync"), "{rest}");
+    cluster.stop_all();
+}
+
+#[test]
+fn features_are_told_and_set_as_by_the_stock_tool() {
+    let mut cluster = Cluster::start();
+    let server = cluster.address(0);
+    let own = |args: &[&str]| rkafka(&[&["features", "--bootstrap-server", &server], args].concat());
+    let stock = |args: &[&str]| {
+        let args = [&["--bootstrap-server", &server], args].concat();
+        Stock::Kafka43.run("org.apache.kafka.tools.FeatureCommand", &args)
+    };
+    let raise = ["upgrade", "--feature", "eligible.leader.replicas.version=1"];
+    for args in [&["describe"][..], &[&raise[..], &["--dry-run"]].concat(), &["upgrade"], &raise] {
+        let (own, stock) = (own(args), stock(args));
+        assert_eq!(own.status.code(), stock.status.code(), "{args:?}: {}{}", own.both(), stock.both());
+        // Every committed change raises the epoch.
+        let said = |text: &str| text.split("  Epoch:").next().map(str::to_owned);
+        assert_eq!(said(&own.stdout), said(&stock.stdout), "{args:?}");
+    }
+    let refused = ["upgrade", "--feature", "eligible.leader.replicas.version=9"];
+    let (own, stock) = (own(&refused), stock(&refused));
+    assert_eq!((own.status.code(), own.stdout), (stock.status.code(), stock.stdout));
+    cluster.stop_all();
+}
