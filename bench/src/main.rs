@@ -6,6 +6,7 @@
 
 mod bare;
 mod broker;
+mod flume;
 mod java;
 mod load;
 mod many;
@@ -56,6 +57,21 @@ enum What {
         /// Leaves Apache Kafka out.
         #[arg(long)]
         alone: bool,
+        /// Where the figures are saved.
+        #[arg(long, default_value = "docs/benchmarks")]
+        save: PathBuf,
+    },
+    /// The ingest agent and Apache Flume: a file of GBK lines through the tutorial's agent file, and a tuned one.
+    Flume {
+        /// Megabytes of the file.
+        #[arg(long, default_value_t = 50)]
+        megabytes: u64,
+        /// Rounds; each runs both products.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Only settings whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
         /// Where the figures are saved.
         #[arg(long, default_value = "docs/benchmarks")]
         save: PathBuf,
@@ -112,6 +128,7 @@ fn main() -> Result<()> {
             let products = if alone { &[Product::Rkafka][..] } else { &Product::BOTH };
             many::run(partitions, rounds, products, &save)
         }
+        What::Flume { megabytes, rounds, only, save } => flume::run(megabytes, rounds, &only, &save),
         What::Load {
             product,
             connections,

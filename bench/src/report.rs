@@ -21,6 +21,8 @@ pub(crate) struct Figure {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     date: String,
+    /// The product that rkafka is compared with.
+    other: &'static str,
     machine: String,
     versions: String,
     rounds: usize,
@@ -31,10 +33,20 @@ pub(crate) struct Report {
 impl Report {
     /// A report without figures.
     pub(crate) fn new(rounds: usize, megabytes: u64) -> Self {
+        Self::against("Apache Kafka", "4.3.1", rounds, megabytes)
+    }
+
+    /// One about agents.
+    pub(crate) fn of_agents(rounds: usize, megabytes: u64) -> Self {
+        Self::against("Apache Flume", "1.11.0", rounds, megabytes)
+    }
+
+    fn against(other: &'static str, version: &str, rounds: usize, megabytes: u64) -> Self {
         Self {
             date: chrono::Local::now().format("%Y-%m-%d").to_string(),
+            other,
             machine: machine(),
-            versions: format!("rkafka {}, Apache Kafka 4.3.1, {}", env!("CARGO_PKG_VERSION"), java()),
+            versions: format!("rkafka {}, {other} {version}, {}", env!("CARGO_PKG_VERSION"), java()),
             rounds,
             megabytes,
             figures: Vec::new(),
@@ -60,10 +72,11 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!(
             "{}; {}; {}. {} rounds, {} MB a run; median (minimum–maximum); the ratio is rkafka's figure by \
-             Apache Kafka's of the same round.\n\n",
-            self.date, self.machine, self.versions, self.rounds, self.megabytes
+             {}'s of the same round.\n\n",
+            self.date, self.machine, self.versions, self.rounds, self.megabytes, self.other
         );
-        text.push_str("| scenario | unit | rkafka | Apache Kafka | ratio |\n|---|---|---:|---:|---:|\n");
+        let _ =
+            writeln!(text, "| scenario | unit | rkafka | {} | ratio |\n|---|---|---:|---:|---:|", self.other);
         for Figure { scenario, unit, rkafka, apache } in &self.figures {
             let ratios: Vec<f64> = rkafka.iter().zip(apache).map(|(ours, theirs)| ours / theirs).collect();
             let (ours, theirs, ratio) = (summary(rkafka), summary(apache), summary(&ratios));

@@ -21,6 +21,8 @@ pub enum Stock {
     Clients39,
     /// The newest `kafka-clients` 4.x.
     Clients4,
+    /// Apache Flume 1.11.0 with its Kafka sink, for the race of agents.
+    Flume,
 }
 
 impl Stock {
@@ -33,6 +35,7 @@ impl Stock {
             Self::Clients28 => "clients-2.8",
             Self::Clients39 => "clients-3.9",
             Self::Clients4 => "clients-4",
+            Self::Flume => "flume-1.11.0",
         }
     }
 

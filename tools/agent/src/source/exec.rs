@@ -6,6 +6,7 @@
 use std::{process::Stdio, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use rustix::process::Pid;
 use tokio::{
     io::{AsyncRead, BufReader},
     process::{Child, Command},
@@ -111,19 +112,21 @@ impl ExecSource {
         command.process_group(0);
         let mut child = command.spawn().map_err(|error| format!("cannot run {program:?}: {error}"))?;
         let errors = child.stderr.take().map(|errors| runtime.spawn(log(self.name.clone(), errors)));
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         if let Some(printed) = child.stdout.take() {
-            self.pass_on(StreamLines::new(printed, self.most));
+            let lines = StreamLines::new(printed, self.most);
+            self.pass_on(&mut Printed { lines, group, ending: None });
         }
-        let status = runtime.block_on(self.end(&mut child));
+        let status = runtime.block_on(self.end(&mut child, group));
         if let Some(errors) = errors {
             errors.abort();
         }
         status.map_err(|error| format!("cannot wait for {program:?}: {error}"))
     }
 
-    fn pass_on<R: AsyncRead + Unpin>(&self, mut lines: StreamLines<R>) {
+    fn pass_on<R: AsyncRead + Unpin>(&self, printed: &mut Printed<R>) {
         loop {
-            let gathered = self.output.runtime().block_on(self.gather(&mut lines));
+            let gathered = self.output.runtime().block_on(self.gather(printed));
             let (lines, last) = match gathered {
                 Gathered::Lines(lines) => (lines, false),
                 Gathered::Last(lines) => (lines, true),
@@ -136,21 +139,19 @@ impl ExecSource {
         }
     }
 
-    /// Lines up to a full batch, or what came until the time was over.
-    async fn gather<R: AsyncRead + Unpin>(&self, lines: &mut StreamLines<R>) -> Gathered {
+    /// Lines up to a full batch, or what came until the time was over. When the source is to stop, the command is
+    /// ended, and what it had printed is gathered still.
+    async fn gather<R: AsyncRead + Unpin>(&self, printed: &mut Printed<R>) -> Gathered {
         let mut batch = Vec::new();
         let mut deadline = None;
         while batch.len() < self.batch {
-            let over = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
-                () = self.signal.stopped() => return Gathered::Last(batch),
-                line = lines.next() => match line {
+                () = self.signal.stopped(), if printed.ending.is_none() => {
+                    end_group(printed.group, rustix::process::Signal::TERM);
+                    printed.ending = Some(Instant::now() + PATIENCE);
+                }
+                line = printed.lines.next() => match line {
                     Ok(Some(StreamLine::Whole(line) | StreamLine::TooLong(line))) => {
                         deadline.get_or_insert(Instant::now() + self.timeout);
                         batch.push(line);
@@ -161,25 +162,48 @@ impl ExecSource {
                         return Gathered::Last(batch);
                     }
                 },
-                () = over => break,
+                () = passed(printed.ending) => return Gathered::Last(batch),
+                () = passed(deadline) => break,
             }
         }
         Gathered::Lines(batch)
     }
 
     /// Waits for the command; one that is still running when the source is to stop is ended, with all it started.
-    async fn end(&self, child: &mut Child) -> std::io::Result<String> {
+    async fn end(&self, child: &mut Child, group: Option<Pid>) -> std::io::Result<String> {
         tokio::select! {
             status = child.wait() => return status.map(|status| status.to_string()),
             () = self.signal.stopped() => {}
         }
-        let group = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        let signal = |signal| group.map(|group| rustix::process::kill_process_group(group, signal));
-        signal(rustix::process::Signal::TERM);
+        end_group(group, rustix::process::Signal::TERM);
         if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
-            signal(rustix::process::Signal::KILL);
+            end_group(group, rustix::process::Signal::KILL);
         }
         child.wait().await.map(|status| status.to_string())
+    }
+}
+
+/// What a command prints.
+struct Printed<R> {
+    lines: StreamLines<R>,
+    /// The command with all it started.
+    group: Option<Pid>,
+    /// It was told to end; so long it is listened to.
+    ending: Option<Instant>,
+}
+
+/// Signals a command with all it started; that it has ended already is no failure.
+fn end_group(group: Option<Pid>, signal: rustix::process::Signal) {
+    if let Some(group) = group {
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
+}
+
+/// Ready once a time has passed; never, if there is none.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -265,7 +289,7 @@ mod tests {
         assert_eq!(running.take(1), ["early"]);
         running.thread.join().unwrap().unwrap();
         let pid = std::fs::read_to_string(&group).unwrap().trim().parse().unwrap();
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        let pid = Pid::from_raw(pid).unwrap();
         assert!(rustix::process::test_kill_process(pid).is_err(), "the shell has ended");
         assert!(!printed.exists());
     }

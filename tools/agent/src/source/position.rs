@@ -75,6 +75,17 @@ fn hash(file: &File, length: u64) -> io::Result<u64> {
     Ok(hasher.finish())
 }
 
+/// How far a file has been read, or has arrived.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The position behind the last event, in bytes of the text.
+    pub offset: u64,
+    /// How many events there were before.
+    pub events: u64,
+    /// How many lines.
+    pub lines: u64,
+}
+
 /// How far a file has arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -87,6 +98,9 @@ pub struct Position {
     pub offset: u64,
     /// How many events of it have arrived.
     pub events: u64,
+    /// How many lines these were.
+    #[serde(default)]
+    pub lines: u64,
     /// It is finished: the entry is to be forgotten.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub done: bool,
@@ -241,7 +255,7 @@ mod tests {
 
     fn position(file: &Path, offset: u64) -> Position {
         let identity = Identity::of(&File::open(file).unwrap()).unwrap();
-        Position { file: file.display().to_string(), identity, offset, events: 1, done: false }
+        Position { file: file.display().to_string(), identity, offset, events: 1, lines: 1, done: false }
     }
 
     fn found(positions: &PositionFile, file: &Path) -> Option<u64> {

@@ -52,7 +52,7 @@ pub enum LineError {
     /// Bytes that are no text, with the policy `FAIL`.
     #[error("line {line} has bytes at position {position} that are no {charset} text ({bytes})")]
     Malformed {
-        /// The line, from 1, counted from where reading began.
+        /// The line, from 1.
         line: u64,
         /// The position of the first of them.
         position: u64,
@@ -81,8 +81,8 @@ pub struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// Reads on from `position`, where `input` stands.
-    pub fn new(input: R, position: u64, rules: LineRules) -> Lines<R> {
+    /// Reads on from `position`, where `input` stands, with so many lines `before` it.
+    pub fn new(input: R, position: u64, before: u64, rules: LineRules) -> Lines<R> {
         debug_assert!(rules.max_units >= 2, "a surrogate pair must fit");
         Lines {
             input,
@@ -91,7 +91,7 @@ impl<R: Read> Lines<R> {
             start: 0,
             searched: 0,
             position,
-            line: 0,
+            line: before,
             in_long_line: false,
             at_end: false,
         }
@@ -101,6 +101,12 @@ impl<R: Read> Lines<R> {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// How many lines something was given out of, those before the beginning included.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.line
     }
 
     /// Whether bytes without a line end are held, with the reader at its end: what a writer may still be writing.
@@ -260,7 +266,7 @@ mod tests {
     }
 
     fn all(bytes: &[u8], step: usize, rules: LineRules) -> Result<Vec<(String, Line)>, LineError> {
-        let mut lines = Lines::new(Drip(bytes, step), 0, rules);
+        let mut lines = Lines::new(Drip(bytes, step), 0, 0, rules);
         let mut found = Vec::new();
         let mut text = String::new();
         while let Some(line) = lines.next_into(&mut text, true)? {
@@ -312,19 +318,19 @@ mod tests {
 
     #[test]
     fn malformed_bytes_are_named_and_good_lines_before_them_come_out() {
-        let mut lines = Lines::new(&b"good\nb\xB0\n"[..], 100, rules("GBK", 10));
+        let mut lines = Lines::new(&b"good\nb\xB0\n"[..], 100, 7, rules("GBK", 10));
         let mut text = String::new();
         assert_eq!(lines.next_into(&mut text, true).unwrap().unwrap().end, 105);
         for _ in 0..2 {
             let error = lines.next_into(&mut text, true).unwrap_err();
-            assert_eq!(error.to_string(), "line 2 has bytes at position 106 that are no GBK text (B0)");
+            assert_eq!(error.to_string(), "line 9 has bytes at position 106 that are no GBK text (B0)");
         }
         assert_eq!((text.as_str(), lines.position()), ("good", 105));
     }
 
     #[test]
     fn an_unended_line_waits_for_the_rest() {
-        let mut lines = Lines::new(Drip(b"a\nhal", 5), 0, rules("UTF-8", 10));
+        let mut lines = Lines::new(Drip(b"a\nhal", 5), 0, 0, rules("UTF-8", 10));
         let mut text = String::new();
         lines.next_into(&mut text, false).unwrap().unwrap();
         assert_eq!(lines.next_into(&mut text, false).unwrap(), None);

@@ -29,7 +29,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::position::{PositionFile, Positions};
+use super::position::{PositionFile, Positions, Reached};
 use directory::Candidate;
 use finish::Reason;
 use progress::Progress;
@@ -90,8 +90,7 @@ pub enum SpoolError {
 /// A batch under way: which file it is of and how far the file has arrived with it.
 struct Mark {
     file: u64,
-    offset: u64,
-    events: u64,
+    reached: Reached,
 }
 
 /// A file that was picked up.
@@ -105,7 +104,7 @@ struct Begun {
     /// Why it is to be set aside once all before has arrived.
     bad: Option<String>,
     /// Where its events have arrived.
-    arrived: (u64, u64),
+    arrived: Reached,
 }
 
 /// One source. Runs on a thread of its own.
@@ -216,9 +215,13 @@ impl SpoolSource {
         match begun.file.step(now) {
             Ok(Step::Events(events, offset)) => {
                 begun.under_way += 1;
-                let (number, total) = (begun.number, begun.file.events);
-                self.progress.read(number, offset, total);
-                self.hand_on(number, offset, total, events)?;
+                let (number, reached) = (begun.number, begun.file.reached());
+                debug_assert!(
+                    events.is_empty() || reached.offset == offset,
+                    "the position behind the events"
+                );
+                self.progress.read(number, offset, reached.events);
+                self.hand_on(number, reached, events)?;
                 Ok(Turn::Busy)
             }
             Ok(Step::End) => {
@@ -245,12 +248,11 @@ impl SpoolSource {
     fn hand_on(
         &mut self,
         file: u64,
-        offset: u64,
-        total: u64,
+        reached: Reached,
         mut events: Vec<crate::event::Event>,
     ) -> Result<(), Stopped> {
         let receipt = self.ledger.open(events.len());
-        self.marks.push_back(Mark { file, offset, events: total });
+        self.marks.push_back(Mark { file, reached });
         if events.is_empty() {
             return Ok(());
         }
@@ -262,7 +264,7 @@ impl SpoolSource {
 
     fn reopen(&mut self, at: usize) {
         let begun = &mut self.begun[at];
-        let position = begun.file.reached(begun.file.position(), begun.file.events, false);
+        let position = begun.file.arrived_at(begun.file.reached(), false);
         let again = File::open(&begun.file.path)
             .and_then(|file| SpoolFile::open(&begun.file.path, file, Some(&position), &self.settings));
         match again {
@@ -307,19 +309,13 @@ impl SpoolSource {
     fn begin(&mut self, file: SpoolFile) {
         let number = self.next_number;
         self.next_number += 1;
-        let (offset, events) = (file.position(), file.events);
+        let arrived = file.reached();
+        let offset = arrived.offset;
         if offset > 0 {
             tracing::info!(source = self.settings.name, "{}: going on at byte {offset}", file.path.display());
         }
         self.progress.begin(number, &file.path, file.size, offset);
-        self.begun.push_back(Begun {
-            number,
-            file,
-            under_way: 0,
-            read: false,
-            bad: None,
-            arrived: (offset, events),
-        });
+        self.begun.push_back(Begun { number, file, under_way: 0, read: false, bad: None, arrived });
     }
 
     fn list(&mut self) {
@@ -353,7 +349,7 @@ impl SpoolSource {
             let Some(mark) = self.marks.pop_front() else { break };
             if let Some(begun) = self.begun.iter_mut().find(|begun| begun.number == mark.file) {
                 begun.under_way -= 1;
-                begun.arrived = (mark.offset, mark.events);
+                begun.arrived = mark.reached;
                 if !moved.contains(&mark.file) {
                     moved.push(mark.file);
                 }
@@ -363,7 +359,7 @@ impl SpoolSource {
             .begun
             .iter()
             .filter(|begun| moved.contains(&begun.number))
-            .map(|begun| begun.file.reached(begun.arrived.0, begun.arrived.1, false))
+            .map(|begun| begun.file.arrived_at(begun.arrived, false))
             .collect();
         if !noted.is_empty() {
             self.positions.note(&noted).map_err(|error| self.cannot_keep(error))?;
@@ -438,8 +434,8 @@ impl SpoolSource {
             let source_name = self.settings.name.clone();
             return Err(SpoolError::Halted { source_name, file: path, reason: reason.to_owned() });
         }
-        let (sent_up_to, events_sent) = begun.arrived;
-        self.set_aside(&path, reason, sent_up_to, events_sent);
+        let Reached { offset, events, .. } = begun.arrived;
+        self.set_aside(&path, reason, offset, events);
         self.forget(at)
     }
 
@@ -486,9 +482,8 @@ impl SpoolSource {
     /// Drops a file and its position.
     fn forget(&mut self, at: usize) -> Result<(), SpoolError> {
         if let Some(begun) = self.begun.remove(at) {
-            let (offset, events) = begun.arrived;
             self.positions
-                .note(&[begun.file.reached(offset, events, true)])
+                .note(&[begun.file.arrived_at(begun.arrived, true)])
                 .map_err(|error| self.cannot_keep(error))?;
         }
         Ok(())

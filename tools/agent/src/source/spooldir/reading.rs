@@ -16,7 +16,7 @@ use super::{
 use crate::{
     event::{Event, Headers},
     receipt::Receipt,
-    source::position::{Identity, Position},
+    source::position::{Identity, Position, Reached},
     text::{LineError, Lines, lines::LineRules},
 };
 
@@ -91,6 +91,7 @@ impl SpoolFile {
         let rules = settings.reading;
         let compression = if rules.decompress { Compression::of(&file)? } else { Compression::None };
         let (offset, events) = position.map_or((0, 0), |position| (position.offset, position.events));
+        let before = position.map_or(0, |position| position.lines);
         let input = input::open(&file, compression, offset)?;
         let text = match rules.unit {
             Unit::Blob { .. } => Text::Blob { input, position: offset },
@@ -101,7 +102,7 @@ impl SpoolFile {
                 };
                 let rules =
                     LineRules { charset, policy: rules.policy, max_units: most, strip_carriage_return };
-                Text::Lines(Lines::new(input, offset, rules))
+                Text::Lines(Lines::new(input, offset, before, rules))
             }
         };
         Ok(SpoolFile {
@@ -264,11 +265,19 @@ impl SpoolFile {
         now.duration_since(self.modified).is_ok_and(|age| age < SETTLED)
     }
 
-    /// How far its events would be known to have arrived, once all that was read has.
+    /// How far it has been read.
     #[must_use]
-    pub fn reached(&self, offset: u64, events: u64, done: bool) -> Position {
+    pub fn reached(&self) -> Reached {
+        let lines = if let Text::Lines(lines) = &self.text { lines.count() } else { 0 };
+        Reached { offset: self.position(), events: self.events, lines }
+    }
+
+    /// What is to be kept when it has arrived so far.
+    #[must_use]
+    pub fn arrived_at(&self, reached: Reached, done: bool) -> Position {
         let file = self.path.to_string_lossy().into_owned();
-        Position { file, identity: self.identity, offset, events, done }
+        let Reached { offset, events, lines } = reached;
+        Position { file, identity: self.identity, offset, events, lines, done }
     }
 
     /// Goes on behind what was the end.

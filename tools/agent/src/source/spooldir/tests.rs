@@ -165,6 +165,30 @@ fn a_bad_file_is_set_aside_and_the_others_go_on() {
     assert_eq!((reason["sent_up_to"].as_u64(), reason["events_sent"].as_u64()), (Some(18), Some(2)));
 }
 
+/// The line that is named counts from the file's beginning, also when an earlier run has read a part of it.
+#[test]
+fn a_bad_line_behind_a_restart_is_named_rightly() {
+    let rig = Rig::new("batchSize = 2");
+    rig.write("a.txt", b"1\n2\n3\n4\nbad \xFF\n");
+    let running = rig.start(false);
+    let taken = rig.take(&running, Duration::from_secs(10));
+    running.channel.commit(&taken[..2]);
+    let positions = rig.path(".flumespool/.rkafka-positions");
+    while !fs::read_to_string(&positions).unwrap_or_default().contains("\"lines\":2") {
+        std::thread::yield_now();
+    }
+    // As after a kill: the rest is never acknowledged here.
+    let killed = Rig::new("batchSize = 2");
+    fs::create_dir(killed.path(".flumespool")).unwrap();
+    fs::copy(positions, killed.path(".flumespool/.rkafka-positions")).unwrap();
+    fs::rename(rig.path("a.txt"), killed.path("a.txt")).unwrap();
+    assert_eq!(killed.run(), ["3", "4"]);
+    let reason = fs::read_to_string(killed.path("a.txt.ERROR.json")).unwrap();
+    assert!(reason.contains("line 5 has bytes at position 12"), "{reason}");
+    running.channel.commit(&taken[2..]);
+    stop(running);
+}
+
 #[test]
 fn undecodable_bytes_are_replaced_or_dropped_where_the_policy_says_so() {
     for (policy, expected) in [("REPLACE", "a\u{fffd}b"), ("IGNORE", "ab")] {

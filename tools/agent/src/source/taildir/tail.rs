@@ -131,7 +131,7 @@ impl Tail {
             self.identity = identity;
         }
         let file = self.path.to_string_lossy().into_owned();
-        Position { file, identity: self.identity, offset: self.arrived, events: 0, done }
+        Position { file, identity: self.identity, offset: self.arrived, events: 0, lines: 0, done }
     }
 
     /// The next lines, at most a batch; none if there is no whole one. `take_unended`: the last one even so.
