@@ -101,7 +101,10 @@ fn node_project() -> PathBuf {
 }
 
 /// Fails with the command that installs `program` when it is not on the path.
-fn need(program: &str, install: &str) {
+///
+/// # Panics
+/// When it is not.
+pub fn need(program: &str, install: &str) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     assert!(found, "this test needs {program}; install it with: {install}");

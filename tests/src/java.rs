@@ -27,7 +27,7 @@ pub fn classes(clients: Stock) -> PathBuf {
     javac.args(["-nowarn", "-Xlint:none", "-encoding", "UTF-8", "-cp"]);
     javac.arg(format!("{}/*", clients.jars().display())).arg("-d").arg(&folder);
     let mut sources = java_files("tests/java");
-    if clients == Stock::Kafka43 {
+    if matches!(clients, Stock::Kafka22 | Stock::Kafka43) {
         sources.extend(java_files("tests/java/tools"));
     }
     javac.args(sources);

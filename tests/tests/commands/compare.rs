@@ -44,8 +44,30 @@ pub(super) const fn differs(part: Part, line: &'static str, why: &'static str) -
 }
 
 /// The class of a stock tool, by rkafka's name of the command.
-fn stock_class(command: &str) -> &'static str {
+fn stock_class(stock: Stock, command: &str) -> &'static str {
+    match (stock, command) {
+        (Stock::Kafka22, "broker-api-versions") => "kafka.admin.BrokerApiVersionsCommand",
+        (Stock::Kafka22, "configs") => "kafka.admin.ConfigCommand",
+        (Stock::Kafka22, "console-consumer") => "kafka.tools.ConsoleConsumer",
+        (Stock::Kafka22, "console-producer") => "kafka.tools.ConsoleProducer",
+        (Stock::Kafka22, "consumer-groups") => "kafka.admin.ConsumerGroupCommand",
+        (Stock::Kafka22, "consumer-perf-test") => "kafka.tools.ConsumerPerformance",
+        (Stock::Kafka22, "delete-records") => "kafka.admin.DeleteRecordsCommand",
+        (Stock::Kafka22, "dump-log") => "kafka.tools.DumpLogSegments",
+        (Stock::Kafka22, "get-offsets") => "kafka.tools.GetOffsetShell",
+        (Stock::Kafka22, "log-dirs") => "kafka.admin.LogDirsCommand",
+        (Stock::Kafka22, "replica-verification") => "kafka.tools.ReplicaVerificationTool",
+        (Stock::Kafka22, "streams-application-reset") => "kafka.tools.StreamsResetter",
+        (Stock::Kafka22, "topics") => "kafka.admin.TopicCommand",
+        _ => newest_class(command),
+    }
+}
+
+fn newest_class(command: &str) -> &'static str {
     match command {
+        "client-metrics" => "org.apache.kafka.tools.ClientMetricsCommand",
+        "replica-verification" => "org.apache.kafka.tools.ReplicaVerificationTool",
+        "streams-application-reset" => "org.apache.kafka.tools.StreamsResetter",
         "broker-api-versions" => "org.apache.kafka.tools.BrokerApiVersionsCommand",
         "cluster" => "org.apache.kafka.tools.ClusterTool",
         "configs" => "kafka.admin.ConfigCommand",
@@ -64,6 +86,7 @@ fn stock_class(command: &str) -> &'static str {
 
 /// Both sides.
 pub(super) struct Sides {
+    stock: Stock,
     shell: StockShell,
     /// The words that stand in braces in the rows, on the stock side and on ours.
     words: [BTreeMap<&'static str, String>; 2],
@@ -72,20 +95,29 @@ pub(super) struct Sides {
 impl Sides {
     /// Sides without brokers, with these words.
     pub(super) fn new(words: [BTreeMap<&'static str, String>; 2]) -> Self {
-        Self { shell: StockShell::start(Stock::Kafka43), words }
+        Self::with_tools(Stock::Kafka43, words)
+    }
+
+    /// Sides with the tools of this Kafka.
+    pub(super) fn with_tools(stock: Stock, words: [BTreeMap<&'static str, String>; 2]) -> Self {
+        Self { stock, shell: StockShell::start(stock), words }
+    }
+
+    /// What the stock tool says of itself without options, or with `--help`.
+    pub(super) fn stock_help(&mut self, command: &str) -> String {
+        let ran = self.shell.run(stock_class(self.stock, command), &["--help"]);
+        ran.stdout + &ran.stderr
     }
 
     /// A broker for each side, known as `{broker}`, with its data in `{data}`; `{files}` is where `prepare` left
     /// its files.
     pub(super) fn with_nodes(nodes: &[Node; 2]) -> Self {
-        let words = |node: &Node| {
-            BTreeMap::from([
-                ("broker", node.bootstrap()),
-                ("data", node.data().display().to_string()),
-                ("files", node.dir().display().to_string()),
-            ])
-        };
         Self::new([words(&nodes[0]), words(&nodes[1])])
+    }
+
+    /// The same with the tools of Kafka 2.2.
+    pub(super) fn as_2_2(nodes: &[Node; 2]) -> Self {
+        Self::with_tools(Stock::Kafka22, [words(&nodes[0]), words(&nodes[1])])
     }
 
     /// Runs all rows and fails with every difference.
@@ -102,7 +134,7 @@ impl Sides {
     fn check_row(&mut self, command: &str, row: &Row) -> Result<(), String> {
         let [stock_args, our_args] = [0, 1].map(|side| arguments(row.line, &self.words[side]));
         let refs: Vec<&str> = stock_args.iter().map(String::as_str).collect();
-        let stock = self.shell.run(stock_class(command), &refs);
+        let stock = self.shell.run(stock_class(self.stock, command), &refs);
         let refs: Vec<&str> = std::iter::once(command).chain(our_args.iter().map(String::as_str)).collect();
         let ours = rkafka(&refs);
         let ours = Ran { code: ours.status.code().unwrap_or(-1), stdout: ours.stdout, stderr: ours.stderr };
@@ -137,6 +169,14 @@ impl Sides {
             _ => Err(format!("  differs in {}\n{}", differing.join(", "), both(&stock, &ours))),
         }
     }
+}
+
+fn words(node: &Node) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("broker", node.bootstrap()),
+        ("data", node.data().display().to_string()),
+        ("files", node.dir().display().to_string()),
+    ])
 }
 
 fn both(stock: &Ran, ours: &Ran) -> String {

@@ -11,11 +11,17 @@
 //! row and are therefore in `compare.rs`: rkafka prints neither its whole help after a mistake nor a stack trace, so
 //! only the first line of standard error is compared.
 
+mod as_2_2;
+mod cat;
+mod client_metrics;
 mod cluster;
 mod compare;
+mod completions;
 mod configs;
 mod consumer_groups;
 mod dump_log;
 mod normal;
+mod profiles;
 mod storage;
+mod terminal;
 mod unreachable;

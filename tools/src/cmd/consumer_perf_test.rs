@@ -67,6 +67,9 @@ struct Options {
     /// Accepted without effect: threads of tools before 3.0.
     #[arg(long, value_name = "count", hide = true)]
     threads: Option<u32>,
+    /// Accepted without effect: threads of tools before 3.0.
+    #[arg(long, value_name = "count", hide = true)]
+    num_fetch_threads: Option<u32>,
     /// Accepted without effect: print out the metrics.
     #[arg(long)]
     print_metrics: bool,

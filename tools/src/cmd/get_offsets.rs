@@ -44,6 +44,12 @@ struct Options {
     /// of the first record at or after a time in milliseconds since 1970.
     #[arg(long, value_name = "<timestamp> / -1 or latest / -2 or earliest / ...", default_value = "latest")]
     time: String,
+    /// Accepted for command lines of Kafka 2.2: one offset is what brokers have told since then.
+    #[arg(long, hide = true, value_name = "count")]
+    offsets: Option<i32>,
+    /// Accepted for command lines of Kafka 2.2.
+    #[arg(long, hide = true, value_name = "ms")]
+    max_wait_ms: Option<i32>,
     /// Leave out internal topics.
     #[arg(long)]
     exclude_internal_topics: bool,

@@ -3,6 +3,8 @@
 mod agent;
 mod broker_api_versions;
 mod check_health;
+mod cat;
+mod client_metrics;
 mod cluster;
 mod completions;
 mod configs;
@@ -20,9 +22,11 @@ mod get_offsets;
 mod groups;
 mod leader_election;
 mod log_dirs;
+mod man;
 mod metadata_quorum;
 mod producer_perf_test;
 mod reassign_partitions;
+mod replica_verification;
 mod server;
 mod server_stop;
 mod storage;
@@ -36,6 +40,7 @@ use std::process::ExitCode;
 
 use crate::common::args;
 use crate::common::failure::Failure;
+use crate::common::profile;
 
 /// One command of the family.
 pub(crate) struct Entry {
@@ -283,6 +288,66 @@ const COMMANDS: &[Entry] = &[
         definition: verifiable_producer::definition,
         run: verifiable_producer::run,
     },
+    Entry {
+        name: "cat",
+        stock_name: "cat",
+        about: "Produce, consume, list and query in one line, as kcat does",
+        definition: cat::definition,
+        run: cat::run,
+    },
+    Entry {
+        name: "client-metrics",
+        stock_name: "client-metrics",
+        about: "List, describe, change and delete subscriptions to clients' metrics",
+        definition: client_metrics::definition,
+        run: client_metrics::run,
+    },
+    Entry {
+        name: "replica-verification",
+        stock_name: "replica-verification",
+        about: "Compare what the replicas of partitions hold",
+        definition: replica_verification::definition,
+        run: replica_verification::run,
+    },
+    Entry {
+        name: "man",
+        stock_name: "man",
+        about: "Write the manual pages of all commands",
+        definition: man::definition,
+        run: man::run,
+    },
+];
+
+/// The stock script that runs any tool by its Java class, as blog posts have it for tools without a script of their
+/// own: `kafka-run-class.sh kafka.tools.GetOffsetShell …`.
+const RUN_CLASS: &str = "run-class";
+
+/// Classes of tools, without their packages, and the commands that they are.
+const CLASSES: &[(&str, &str)] = &[
+    ("BrokerApiVersionsCommand", "broker-api-versions"),
+    ("ClientMetricsCommand", "client-metrics"),
+    ("ClusterTool", "cluster"),
+    ("ConfigCommand", "configs"),
+    ("ConsoleConsumer", "console-consumer"),
+    ("ConsoleProducer", "console-producer"),
+    ("ConsumerGroupCommand", "consumer-groups"),
+    ("ConsumerPerformance", "consumer-perf-test"),
+    ("DeleteRecordsCommand", "delete-records"),
+    ("DumpLogSegments", "dump-log"),
+    ("EndToEndLatency", "e2e-latency"),
+    ("GetOffsetShell", "get-offsets"),
+    ("GroupsCommand", "groups"),
+    ("Kafka", "server"),
+    ("LeaderElectionCommand", "leader-election"),
+    ("LogDirsCommand", "log-dirs"),
+    ("MetadataQuorumCommand", "metadata-quorum"),
+    ("ProducerPerformance", "producer-perf-test"),
+    ("ReplicaVerificationTool", "replica-verification"),
+    ("StorageTool", "storage"),
+    ("StreamsResetter", "streams-application-reset"),
+    ("TopicCommand", "topics"),
+    ("VerifiableConsumer", "verifiable-consumer"),
+    ("VerifiableProducer", "verifiable-producer"),
 ];
 
 /// Flume's script: `flume-ng agent …`, `flume-ng version`, `flume-ng help`.
@@ -298,11 +363,22 @@ struct Chosen {
 }
 
 /// Chooses the command by the program's name, else by the first argument, and runs it.
-pub(crate) fn dispatch(program: &OsStr, args: Vec<OsString>) -> ExitCode {
+pub(crate) fn dispatch(program: &OsStr, mut args: Vec<OsString>) -> ExitCode {
+    let cluster = match by_program(program).map_or_else(|| profile::take_name(&mut args), |_| Ok(None)) {
+        Ok(cluster) => cluster,
+        Err(failure) => return failure.report(),
+    };
     let first = args.first().map(|first| first.to_string_lossy().into_owned()).unwrap_or_default();
-    if let Some(chosen) = choose(program, args) {
-        return run(chosen);
+    if let (Some(name), None) = (&cluster, args.first()) {
+        // Without a command the broker would start.
+        let message = format!("no command after {} {name}", profile::OPTION);
+        return Failure::Usage { message, hint: "'rkafka --help' lists all commands.".to_owned() }.report();
     }
+    let second = args.get(1).map(|second| second.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(chosen) = choose(program, args) {
+        return run(chosen, cluster);
+    }
+    let first = if first == RUN_CLASS { second } else { first };
     match first.as_str() {
         "--help" | "-h" | "help" => Failure::Print(overview()).report(),
         "--version" | "-V" | "version" => {
@@ -323,6 +399,14 @@ fn choose(program: &OsStr, mut args: Vec<OsString>) -> Option<Chosen> {
         args.remove(0);
         return Some(Chosen { entry, typed: format!("{FLUME} agent"), args, as_script: true });
     }
+    let is_run_class = matches!(program_name(program).as_str(), "kafka-run-class.sh" | "kafka-run-class");
+    if is_run_class || args.first().is_some_and(|first| first == RUN_CLASS) {
+        let at = usize::from(!is_run_class);
+        let typed = args.get(at)?.to_str()?.to_owned();
+        let entry = by_class(&typed)?;
+        args.drain(..=at);
+        return Some(Chosen { entry, typed, args, as_script: true });
+    }
     if let Some((entry, as_script)) = by_program(program) {
         return Some(Chosen { entry, typed: program_name(program), args, as_script });
     }
@@ -338,18 +422,20 @@ fn choose(program: &OsStr, mut args: Vec<OsString>) -> Option<Chosen> {
 /// Runs the command of this name.
 pub(crate) fn run_named(name: &str, args: Vec<OsString>) -> ExitCode {
     match by_name(name) {
-        Some(entry) => run(Chosen { entry, typed: format!("rkafka {name}"), args, as_script: false }),
+        Some(entry) => run(Chosen { entry, typed: format!("rkafka {name}"), args, as_script: false }, None),
         None => unknown(name).report(),
     }
 }
 
-fn run(chosen: Chosen) -> ExitCode {
+/// Runs it, in the cluster of this name if there is one.
+fn run(chosen: Chosen, cluster: Option<String>) -> ExitCode {
     let Chosen { entry, typed, args, as_script } = chosen;
     let command =
         (entry.definition)().name(entry.name).display_name(&typed).bin_name(&typed).about(entry.about);
     let command = args::finish_definition(command);
-    let invocation = Invocation { command, args: args::with_plain_dashes(args), as_script };
-    match (entry.run)(&invocation) {
+    let args = profile::apply(cluster, &command, args::with_plain_dashes(args));
+    let invocation = args.map(|args| Invocation { command, args, as_script });
+    match invocation.and_then(|invocation| (entry.run)(&invocation)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -367,6 +453,13 @@ fn by_program(program: &OsStr) -> Option<(&'static Entry, bool)> {
     COMMANDS.iter().find(|entry| entry.stock_name == stock).map(|entry| (entry, true))
 }
 
+/// A command by the Java class of the stock tool, in any package.
+fn by_class(class: &str) -> Option<&'static Entry> {
+    let simple = class.rsplit('.').next()?;
+    let (_, name) = CLASSES.iter().find(|(known, _)| *known == simple)?;
+    by_name(name)
+}
+
 fn program_name(program: &OsStr) -> String {
     Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -377,6 +470,10 @@ fn by_name(name: &str) -> Option<&'static Entry> {
 }
 
 fn unknown(name: &str) -> Failure {
+    if name.contains('.') {
+        let message = format!("rkafka has no tool of the class '{name}'.");
+        return Failure::Usage { message, hint: "'rkafka --help' lists all commands.".to_owned() };
+    }
     let nearest = rkafka_config::nearest(name, COMMANDS.iter().map(|entry| entry.name));
     let hint = match nearest {
         Some(nearest) => format!("Did you mean 'rkafka {nearest}'? 'rkafka --help' lists all commands."),
@@ -390,8 +487,9 @@ fn overview() -> String {
     let lines = COMMANDS.iter().map(|entry| format!("  {:width$}  {}\n", entry.name, entry.about));
     format!(
         "rkafka {}: a broker that speaks Kafka's protocol, and its commands\n\n\
-         Usage: rkafka [command] [options]\n\n\
-         Without a command the broker starts: data in ./data, port 9092.\n\n\
+         Usage: rkafka [--cluster name] [command] [options]\n\n\
+         Without a command the broker starts: data in ./data, port 9092. '--cluster name' takes the address and the \
+         client's settings from [name] in $RKAFKA_CONFIG or ~/.config/rkafka/clusters.toml.\n\n\
          Commands:\n{}\n\
          'rkafka <command> --help' lists a command's options. Every command also answers to its stock name \
          (kafka-topics.sh).\n",
@@ -418,6 +516,23 @@ mod tests {
         check("/usr/bin/rkafka-nonsense", None);
         check("kafka-nonsense.sh", None);
         check("", None);
+    }
+
+    #[test]
+    fn tools_by_their_classes() {
+        for (class, name) in CLASSES {
+            assert!(by_name(name).is_some(), "{class} is no command");
+        }
+        let check = |program: &str, line: &[&str], name: &str, rest: &[&str]| {
+            let args = line.iter().map(OsString::from).collect();
+            let chosen = choose(OsStr::new(program), args).unwrap();
+            assert_eq!(chosen.entry.name, name);
+            assert_eq!(chosen.args, rest.iter().map(OsString::from).collect::<Vec<_>>());
+        };
+        let class = "kafka.tools.GetOffsetShell";
+        check("bin/kafka-run-class.sh", &[class, "--topic", "t"], "get-offsets", &["--topic", "t"]);
+        check("rkafka", &["run-class", "org.apache.kafka.tools.TopicCommand", "--list"], "topics", &["--list"]);
+        assert!(choose(OsStr::new("kafka-run-class.sh"), vec!["com.example.Mine".into()]).is_none());
     }
 
     #[test]

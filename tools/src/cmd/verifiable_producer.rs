@@ -74,7 +74,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let Some(servers) = servers else {
         return Err(missing("one of the arguments --bootstrap-server is required"));
     };
-    let mut settings = Settings::default();
+    let mut settings = Settings::new();
     for file in options.command_config.iter().chain(&options.producer_config) {
         settings.read(file)?;
     }

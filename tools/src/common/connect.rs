@@ -9,6 +9,7 @@ use rkafka_client::{Admin, ApiError, ClientConfig, ClientError, ErrorCode};
 use rkafka_config::Properties;
 
 use super::failure::{ExecutionError, Failure};
+use super::profile;
 
 /// Where rkafka and Kafka listen unless told otherwise.
 const DEFAULT_PORT: u16 = 9092;
@@ -83,6 +84,13 @@ pub(crate) fn client_config(
         Some(file) => read(file)?,
         None => Properties::default(),
     };
+    let properties = match profile::settings() {
+        [] => properties,
+        profile => {
+            let given = properties.entries().iter().map(|entry| (entry.key.clone(), entry.value.clone()));
+            Properties::from_pairs(profile.iter().cloned().chain(given))
+        }
+    };
     let (mut config, remarks) = ClientConfig::from_properties(&properties, servers)
         .map_err(|problem| Failure::message(problem.to_string()))?;
     for remark in remarks {
@@ -131,7 +139,8 @@ impl Tool {
     /// A failure in the stock tool's form, of an error that the tool itself found.
     pub(crate) fn error(self, class: &str, message: impl Into<String>) -> Failure {
         let (class, message) = (class.to_owned(), message.into());
-        Failure::Execution(ExecutionError { what: self.what, logger: self.class, class, message })
+        let (what, logger, hint) = (self.what, self.class, String::new());
+        Failure::Execution(ExecutionError { what, logger, class, message, hint })
     }
 
     /// A failure in the stock tool's form, of an error that the client met.

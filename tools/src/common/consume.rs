@@ -9,6 +9,7 @@ use rkafka_config::Properties;
 use super::args::key_value;
 use super::connect::Tool;
 use super::failure::Failure;
+use super::profile;
 
 /// Settings of the consumer by file and on the command line, under their old and new names.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -31,7 +32,7 @@ pub(crate) struct ConsumerOptions {
 }
 
 impl ConsumerOptions {
-    /// The settings that were given, the command line's last, so that they win.
+    /// The settings that were given, the profile's first and the command line's last, so that they win.
     pub(crate) fn properties(&self) -> Result<Vec<(String, String)>, Failure> {
         if !self.consumer_property.is_empty() && !self.command_property.is_empty() {
             return Err(Failure::usage(
@@ -43,7 +44,7 @@ impl ConsumerOptions {
                 "Options --consumer.config and --command-config cannot be specified together.",
             ));
         }
-        let mut properties = Vec::new();
+        let mut properties = profile::settings().to_vec();
         if let Some(file) = self.command_config.as_deref().or(self.consumer_config.as_deref()) {
             properties.extend(read(file)?.entries().iter().map(|one| (one.key.clone(), one.value.clone())));
         }

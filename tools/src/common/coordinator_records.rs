@@ -27,24 +27,38 @@ pub(crate) enum Decoded {
     UnknownType(i16),
 }
 
+/// How the bytes are shown that members of groups put into their group's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Embedded {
+    /// As objects, if the group is one of consumers: `kafka-dump-log.sh`.
+    Decoded,
+    /// In base64: the formatters of the console consumer.
+    Base64,
+}
+
 /// Reads a record of `topic`.
 ///
 /// # Errors
 /// What is wrong with the bytes, in words.
-pub(crate) fn decode(topic: Topic, key: &[u8], value: Option<&[u8]>) -> Result<Decoded, String> {
+pub(crate) fn decode(
+    topic: Topic,
+    key: &[u8],
+    value: Option<&[u8]>,
+    embedded: Embedded,
+) -> Result<Decoded, String> {
     let mut key = Reader::new(key);
     let type_id = key.i16()?;
     let Some(record) = topic.record(type_id) else { return Ok(Decoded::UnknownType(type_id)) };
     let key = key.object(record.key, 0, false)?;
     let value = match value {
-        Some(value) => Some(read_value(record, value)?),
+        Some(value) => Some(read_value(record, value, embedded)?),
         None => None,
     };
     Ok(Decoded::Record { type_id, key, value })
 }
 
-fn read_value(record: &RecordType, value: &[u8]) -> Result<(i16, String), String> {
-    let mut value = Reader::new(value);
+fn read_value(record: &RecordType, value: &[u8], embedded: Embedded) -> Result<(i16, String), String> {
+    let mut value = Reader::new(value).showing(embedded);
     let version = value.i16()?;
     if version < 0 || version > record.last_value_version {
         let (name, last) = (record.name, record.last_value_version);
@@ -56,7 +70,7 @@ fn read_value(record: &RecordType, value: &[u8]) -> Result<(i16, String), String
 
 /// A member's subscription or assignment, which the classic protocol carries as bytes with a version of their own;
 /// the bytes themselves if they are of another protocol.
-fn embedded(kind: &Kind, bytes: &[u8]) -> Option<String> {
+fn decode_embedded(kind: &Kind, bytes: &[u8]) -> Option<String> {
     let (fields, last_version) = match kind {
         Kind::Subscription => (schema::SUBSCRIPTION, 3),
         Kind::Assignment => (schema::ASSIGNMENT, 3),
@@ -75,7 +89,7 @@ mod tests {
     const OFFSET_KEY: &[u8] = b"\0\x01\0\x01g\0\x01t\0\0\0\x07";
 
     fn json(topic: Topic, key: &[u8], value: &[u8]) -> (String, Option<(i16, String)>) {
-        match decode(topic, key, Some(value)).unwrap() {
+        match decode(topic, key, Some(value), Embedded::Decoded).unwrap() {
             Decoded::Record { key, value, .. } => (key, value),
             Decoded::UnknownType(id) => panic!("type {id}"),
         }
@@ -104,10 +118,11 @@ mod tests {
 
     #[test]
     fn tombstones_and_unknown_types() {
-        let deleted = decode(Topic::ConsumerOffsets, b"\0\x02\0\x01g", None).unwrap();
+        let deleted = decode(Topic::ConsumerOffsets, b"\0\x02\0\x01g", None, Embedded::Base64).unwrap();
         let key = r#"{"group":"g"}"#.to_owned();
         assert_eq!(deleted, Decoded::Record { type_id: 2, key, value: None });
-        assert_eq!(decode(Topic::ConsumerOffsets, b"\0\x63", None), Ok(Decoded::UnknownType(99)));
+        let unknown = decode(Topic::ConsumerOffsets, b"\0\x63", None, Embedded::Base64);
+        assert_eq!(unknown, Ok(Decoded::UnknownType(99)));
     }
 
     #[test]
@@ -128,12 +143,41 @@ mod tests {
 
     #[test]
     fn damaged_bytes_are_told() {
-        let error = decode(Topic::ConsumerOffsets, b"\0\x01\0\x7fg", None).unwrap_err();
+        let error = decode(Topic::ConsumerOffsets, b"\0\x01\0\x7fg", None, Embedded::Base64).unwrap_err();
         assert_eq!(error, "the bytes end inside group");
         let huge = [b"\0\0".as_slice(), &[0; 17], b"\x7f\xff\xff\xff"].concat();
-        let error = decode(Topic::TransactionState, b"\0\0\0\0", Some(&huge)).unwrap_err();
+        let error = decode(Topic::TransactionState, b"\0\0\0\0", Some(&huge), Embedded::Base64).unwrap_err();
         assert_eq!(error, "the bytes end inside partitionIds");
-        let newer = decode(Topic::ConsumerOffsets, OFFSET_KEY, Some(b"\0\x09")).unwrap_err();
+        let newer =
+            decode(Topic::ConsumerOffsets, OFFSET_KEY, Some(b"\0\x09"), Embedded::Base64).unwrap_err();
         assert_eq!(newer, "Can't read version 9 of OffsetCommitValue: 0 to 4 are known");
+    }
+
+    #[test]
+    fn subscriptions_of_members() {
+        let subscription = b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff";
+        let text = |text: &str| [&(text.len() as u16).to_be_bytes(), text.as_bytes()].concat();
+        let blob = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes(), bytes].concat();
+        let group = |protocol_type: &str| {
+            [
+                b"\0\0".as_slice(),
+                &text(protocol_type),
+                b"\0\0\0\x01\xff\xff\xff\xff\0\0\0\x01",
+                &[text("m"), text("c"), text("/h")].concat(),
+                b"\0\0\0\x09",
+                &[blob(subscription), blob(b"")].concat(),
+            ]
+            .concat()
+        };
+        let check = |protocol_type: &str, embedded: Embedded, expected: &str| {
+            let value = group(protocol_type);
+            let decoded = decode(Topic::ConsumerOffsets, b"\0\x02\0\x01g", Some(&value), embedded).unwrap();
+            let Decoded::Record { value: Some((0, json)), .. } = decoded else { panic!("{decoded:?}") };
+            assert!(json.contains(expected), "{json}");
+        };
+        let base64 = r#""subscription":"AAAAAAABAAF0/////w==""#;
+        check("consumer", Embedded::Decoded, r#""subscription":{"topics":["t"],"userData":null}"#);
+        check("consumer", Embedded::Base64, base64);
+        check("connect", Embedded::Decoded, base64);
     }
 }

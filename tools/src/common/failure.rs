@@ -39,6 +39,8 @@ pub(crate) struct ExecutionError {
     pub(crate) class: String,
     /// What went wrong.
     pub(crate) message: String,
+    /// What may have been meant; the stock tools have no such line. May be empty.
+    pub(crate) hint: String,
 }
 
 impl Failure {
@@ -54,6 +56,9 @@ impl Failure {
     pub(crate) fn or_hint(self, text: impl FnOnce() -> String) -> Failure {
         match self {
             Failure::Usage { message, hint } if hint.is_empty() => Failure::Usage { message, hint: text() },
+            Failure::Execution(error) if error.hint.is_empty() => {
+                Failure::Execution(ExecutionError { hint: text(), ..error })
+            }
             other => other,
         }
     }
@@ -73,9 +78,10 @@ impl Failure {
             Failure::Usage { message, hint } if hint.is_empty() => writeln!(stderr, "{message}"),
             Failure::Usage { message, hint } => writeln!(stderr, "{message}\n{hint}"),
             Failure::Message(message) => writeln!(stderr, "{message}"),
-            Failure::Execution(ExecutionError { what, logger, class, message }) => {
+            Failure::Execution(ExecutionError { what, logger, class, message, hint }) => {
                 writeln!(stdout, "Error while executing {what} : {message}")?;
-                writeln!(stderr, "[{time}] ERROR {class}: {message}\n ({logger})")
+                writeln!(stderr, "[{time}] ERROR {class}: {message}\n ({logger})")?;
+                if hint.is_empty() { Ok(()) } else { writeln!(stderr, "{hint}") }
             }
             Failure::Print(text) => write!(stdout, "{text}"),
             Failure::Said => Ok(()),
@@ -108,6 +114,7 @@ mod tests {
             logger: "org.apache.kafka.tools.TopicCommand",
             class: "org.apache.kafka.common.errors.TopicExistsException".into(),
             message: "Topic 'test' already exists.".into(),
+            hint: String::new(),
         };
         check(
             &Failure::Execution(error),

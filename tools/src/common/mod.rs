@@ -8,5 +8,8 @@ pub(crate) mod failure;
 pub(crate) mod output;
 pub(crate) mod partition_file;
 pub(crate) mod produce;
+pub(crate) mod profile;
 pub(crate) mod signals;
+pub(crate) mod similar;
+pub(crate) mod times;
 pub(crate) mod topic_pattern;

@@ -11,14 +11,20 @@ use rkafka_config::Properties;
 
 use super::connect;
 use super::failure::Failure;
+use super::profile;
 
 /// Settings in order; a later one wins over an earlier one of the same name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     pairs: Vec<(String, String)>,
 }
 
 impl Settings {
+    /// Those of the profile in use.
+    pub(crate) fn new() -> Settings {
+        Settings { pairs: profile::settings().to_vec() }
+    }
+
     /// Adds one.
     pub(crate) fn set(&mut self, key: &str, value: &dyn Display) {
         self.pairs.push((key.to_owned(), value.to_string()));
@@ -45,6 +51,11 @@ impl Settings {
 
     pub(crate) fn has(&self, key: &str) -> bool {
         self.pairs.iter().any(|(name, _)| name == key)
+    }
+
+    /// All of them; of a name that is there twice the later one counts.
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.pairs
     }
 
     /// The producer's settings; says on standard error what there is to say about them.

@@ -1,4 +1,4 @@
-//! The release archive: `bin/` with the stock script names and rkafka's own, completions, `config/`, a systemd unit, a Dockerfile.
+//! The release archive: `bin/` with the stock script names and rkafka's own, completions, manual pages, `config/`, a systemd unit, a Dockerfile.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 /// Commands that have a stock script of the same name (`kafka-<name>.sh`).
 const STOCK_COMMANDS: &[&str] = &[
     "broker-api-versions",
+    "client-metrics",
     "cluster",
     "configs",
     "console-consumer",
@@ -27,6 +28,7 @@ const STOCK_COMMANDS: &[&str] = &[
     "metadata-quorum",
     "producer-perf-test",
     "reassign-partitions",
+    "replica-verification",
     "server-start",
     "server-stop",
     "storage",
@@ -63,7 +65,7 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
         symlink("rkafka", bin.join(format!("kafka-{command}.sh")))?;
         symlink("rkafka", bin.join(format!("rkafka-{command}")))?;
     }
-    for name in ["rkafka-agent", "flume-ng"] {
+    for name in ["rkafka-agent", "rkafka-cat", "kafka-run-class.sh", "flume-ng"] {
         symlink("rkafka", bin.join(name))?;
     }
     for (shell, file) in COMPLETIONS {
@@ -73,6 +75,8 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
         ensure!(script.status.success(), "rkafka completions {shell} failed");
         fs::write(&path, script.stdout).with_context(|| path.display().to_string())?;
     }
+    let man = Command::new(bin.join("rkafka")).args(["man", "--out"]).arg(tree.join("share/man/man1")).output()?;
+    ensure!(man.status.success(), "rkafka man failed: {}", String::from_utf8_lossy(&man.stderr));
     copy_tree(&root.join("config/properties"), &tree.join("config"))?;
     copy_tree(&root.join("tools/dist"), &tree)?;
     for file in ["README.md", "LICENSE", "CHANGELOG.md"] {

@@ -9,6 +9,7 @@ use super::options::{Entity, EntityType, Options};
 use crate::common::connect::Problem;
 use crate::common::failure::Failure;
 use crate::common::output::{self, Format, Rows};
+use crate::common::similar::did_you_mean;
 
 /// The settings of one entity that are to be shown.
 struct Described {
@@ -23,6 +24,10 @@ pub(super) async fn describe(admin: &Admin, options: &Options, entity: &Entity) 
         Some(name) => {
             let kind = entity.kind.singular();
             let text = format!("The {kind} '{name}' doesn't exist and doesn't have dynamic config.\n");
+            let meant = did_you_mean(name, known.iter().map(String::as_str));
+            if !meant.is_empty() {
+                eprintln!("{meant}");
+            }
             return Ok(output::print(options.output.output, &rows(&[], entity.kind), || text)?);
         }
         // The default of all brokers comes last.

@@ -22,6 +22,8 @@ pub(super) enum Formatter {
     Offsets,
     /// Groups in `__consumer_offsets`.
     GroupMetadata,
+    /// Transactions in `__transaction_state`.
+    TransactionLog,
 }
 
 /// Why a message cannot be shown.
@@ -53,8 +55,10 @@ impl Formatter {
             }
             "offsets" | "OffsetsMessageFormatter" => Ok(Formatter::Offsets),
             "group-metadata" | "GroupMetadataMessageFormatter" => Ok(Formatter::GroupMetadata),
+            "transaction-log" | "TransactionLogMessageFormatter" => Ok(Formatter::TransactionLog),
             _ => Err(Failure::usage(format!(
-                "No formatter '{}': default, logging, no-op, checksum, offsets and group-metadata are there.",
+                "No formatter '{}': default, logging, no-op, checksum, offsets, group-metadata and transaction-log are \
+                 there.",
                 name.unwrap_or_default()
             ))),
         }
@@ -76,6 +80,7 @@ impl Formatter {
             }
             Formatter::Offsets => coordinator::write(record, coordinator::Wanted::Offsets, out),
             Formatter::GroupMetadata => coordinator::write(record, coordinator::Wanted::Groups, out),
+            Formatter::TransactionLog => coordinator::write(record, coordinator::Wanted::Transactions, out),
         }
     }
 }
@@ -375,5 +380,32 @@ mod tests {
         assert_eq!(shown(&record, "logging", &[]), "订单\n");
         assert_eq!(log_line(&record), "CreateTime:1000, key:null, value:订单");
         assert!(Formatter::new(Some("com.example.Mine"), &[]).is_err());
+    }
+
+    #[test]
+    fn transactions() {
+        let value = [
+            b"\0\0".as_slice(),
+            &7_i64.to_be_bytes(),
+            b"\0\x01\0\0\xea\x60\x04\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x02",
+            &8_i64.to_be_bytes(),
+            &9_i64.to_be_bytes(),
+        ]
+        .concat();
+        let key = Some(Bytes::from_static(b"\0\0\0\x02id"));
+        let mut record = ConsumerRecord { key, value: Some(value.into()), ..record() };
+        let class = "kafka.coordinator.transaction.TransactionLog$TransactionLogMessageFormatter";
+        assert_eq!(
+            shown(&record, class, &[]),
+            "{\"key\":{\"type\":0,\"data\":{\"transactionalId\":\"id\"}},\"value\":{\"version\":0,\"data\":\
+             {\"producerId\":7,\"producerEpoch\":1,\"transactionTimeoutMs\":60000,\"transactionStatus\":4,\
+             \"transactionPartitions\":[{\"topic\":\"t\",\"partitionIds\":[2]}],\
+             \"transactionLastUpdateTimestampMs\":8,\"transactionStartTimestampMs\":9}}}\n"
+        );
+        record.value = None;
+        assert_eq!(
+            shown(&record, "transaction-log", &[]),
+            "{\"key\":{\"type\":0,\"data\":{\"transactionalId\":\"id\"}},\"value\":null}\n"
+        );
     }
 }

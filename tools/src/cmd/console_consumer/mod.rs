@@ -5,10 +5,10 @@
 //! |---|---|
 //! | `options.rs` | options, and which go together |
 //! | `format.rs` | the formatters |
-//! | `coordinator.rs` | records of `__consumer_offsets` as JSON |
+//! | `coordinator.rs` | records of `__consumer_offsets` and `__transaction_state` as JSON |
 //!
 //! Differences from the stock tool, all intended: brokers that cannot be reached end it within seconds with
-//! the reason; records of `__consumer_offsets` are shown one a line; `print.epoch` shows the epoch, which the
+//! the reason; records of `__consumer_offsets` and `__transaction_state` are shown one a line; `print.epoch` shows the epoch, which the
 //! stock tool drops on the way; the logging formatter's lines are on standard error; deprecated options are
 //! not complained about.
 
@@ -21,12 +21,13 @@ use std::time::Duration;
 
 use chrono::Local;
 use clap::Args;
-use rkafka_client::{Consumer, ConsumerError, ConsumerRecord, TopicPartition};
+use rkafka_client::{Consumer, ConsumerError, ConsumerRecord, ErrorCode, TopicPartition};
 
 use super::Invocation;
 use crate::common::connect::Tool;
 use crate::common::consume::{self, block_on, interrupted};
 use crate::common::failure::Failure;
+use crate::common::similar::did_you_mean;
 use format::{FormatError, Formatter};
 use options::{Options, Plan, Source, Start};
 
@@ -61,6 +62,7 @@ async fn consume(options: &Options, plan: Plan) -> Result<(), Failure> {
     let connect = async {
         let connected = Consumer::connect(plan.config.clone()).await;
         let consumer = connected.map_err(|error| consume::failure(TOOL, &error))?;
+        warn_of_unknown_topic(&consumer, &plan.source).await;
         begin(&consumer, &plan.source).map_err(|error| consume::failure(TOOL, &error))?;
         Ok(consumer)
     };
@@ -99,6 +101,20 @@ fn end(options: &Options, count: u64, ended: &Ended) {
     if let Ended::Interrupted(code) = ended {
         std::process::exit(i32::from(*code));
     }
+}
+
+/// A topic may be made later: that it is not there yet is said, and waited for.
+async fn warn_of_unknown_topic(consumer: &Consumer, source: &Source) {
+    let (Source::Topic(topic) | Source::Partition(topic, ..)) = source else { return };
+    let Err(error) = consumer.partitions_for(topic).await else { return };
+    if error.code() != Some(ErrorCode::UnknownTopicOrPartition) {
+        return;
+    }
+    let known = consumer.list_topics().await.unwrap_or_default();
+    let meant = did_you_mean(topic, known.keys().map(String::as_str));
+    let meant = if meant.is_empty() { meant } else { format!(" ({meant})") };
+    let time = Local::now().format("%Y-%m-%d %H:%M:%S,%3f");
+    eprintln!("[{time}] WARN There is no topic '{topic}' yet{meant} ({})", TOOL.class);
 }
 
 fn begin(consumer: &Consumer, source: &Source) -> Result<(), ConsumerError> {

@@ -55,8 +55,8 @@ pub(super) struct Options {
     /// If specified, exit if no message is available for consumption for the specified interval.
     #[arg(long, value_name = "timeout_ms")]
     timeout_ms: Option<i64>,
-    /// How messages are shown: default, logging, no-op, checksum, offsets, group-metadata, or the name of a
-    /// stock class.
+    /// How messages are shown: default, logging, no-op, checksum, offsets, group-metadata,
+    /// transaction-log, or the name of a stock class.
     #[arg(long, value_name = "class")]
     formatter: Option<String>,
     /// Settings of the formatter in the form key=value: print.timestamp, print.key, print.offset,

@@ -4,16 +4,16 @@
 //! | file | what it does |
 //! |---|---|
 //! | `options.rs` | options, and the settings they make |
+//! | `lines.rs` | lines of a file, a pipe or a terminal |
 //! | `reader.rs` | lines into records |
 //!
 //! Differences from the stock tool, all intended: brokers that cannot be reached are named at once and end
 //! it; usage mistakes show a hint rather than the whole help; errors come without a stack trace; bytes that
 //! are no UTF-8 are sent as they are; unless `acks` is given it is `all` also where 2.2 had 1.
 
+mod lines;
 mod options;
 mod reader;
-
-use std::io::{self, BufRead, IsTerminal, Write};
 
 use chrono::Local;
 use clap::Args;
@@ -21,13 +21,13 @@ use rkafka_client::producer::{Delivery, ProduceError, Producer, Record};
 use tokio::sync::mpsc;
 
 use super::Invocation;
+use crate::common::consume::interrupted;
 use crate::common::failure::Failure;
 use crate::common::produce;
+use crate::common::signals::INTERRUPTED;
+use lines::{Input, TerminalGuard};
 use options::Options;
 use reader::{Parsed, ReaderOptions};
-
-/// Lines read ahead of what is sent.
-const LINES_AHEAD: usize = 256;
 
 /// Records whose acknowledgement is waited for at a time; `buffer.memory` usually is the tighter bound.
 const UNACKNOWLEDGED_MAX: usize = 1 << 20;
@@ -42,30 +42,51 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let reader = options.reader()?;
     let config = options.settings()?.producer()?;
     let patience = config.delivery_timeout() + config.max_block;
-    produce::with_producer(config, async |producer| {
+    let terminal = TerminalGuard::new();
+    let ended = produce::with_producer(config, async |producer| {
         let sent = send_lines(&producer, &options, &reader).await;
         producer.close(patience).await;
         sent
-    })
+    });
+    drop(terminal);
+    match ended? {
+        Ended::Done => Ok(()),
+        Ended::Interrupted(code) => std::process::exit(code),
+    }
+}
+
+/// How sending ended.
+enum Ended {
+    /// With the input.
+    Done,
+    /// By a signal; with this exit code, as shells have it.
+    Interrupted(i32),
 }
 
 /// Sends line after line until the input ends or Ctrl-C comes; then waits for what is on its way.
-async fn send_lines(producer: &Producer, options: &Options, reader: &ReaderOptions) -> Result<(), Failure> {
+async fn send_lines(
+    producer: &Producer,
+    options: &Options,
+    reader: &ReaderOptions,
+) -> Result<Ended, Failure> {
     let topic = options.topic.as_deref().unwrap_or_default();
-    let mut lines = read_lines();
+    let mut lines = lines::read();
     let (unacknowledged, acknowledgements) = mpsc::channel(UNACKNOWLEDGED_MAX);
     let reporter = tokio::spawn(report_errors(topic.to_owned(), acknowledgements));
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut signal = std::pin::pin!(interrupted());
     let mut number = 0;
     let result = loop {
-        let line = tokio::select! {
-            line = lines.recv() => line,
-            _ = &mut interrupt => None,
+        let input = tokio::select! {
+            input = lines.recv() => input,
+            code = &mut signal => break Ok(Ended::Interrupted(code.into())),
         };
-        let line = match line {
-            Some(Ok(line)) => line,
-            Some(Err(error)) => break Err(Failure::message(format!("cannot read standard input: {error}"))),
-            None => break Ok(()),
+        let line = match input {
+            Some(Input::Line(line)) => line,
+            Some(Input::Interrupted) => break Ok(Ended::Interrupted(INTERRUPTED)),
+            Some(Input::Failed(error)) => {
+                break Err(Failure::message(format!("cannot read standard input: {error}")));
+            }
+            None => break Ok(Ended::Done),
         };
         number += 1;
         let parsed = match reader.parse(&line, number) {
@@ -129,39 +150,4 @@ async fn report_errors(topic: String, mut acknowledgements: mpsc::Receiver<(Size
             sizes.report(&topic, &error);
         }
     }
-}
-
-/// Reads lines on a thread of their own, which nobody can wake: it is left behind at the end. On a terminal
-/// each is asked for with `>`.
-fn read_lines() -> mpsc::Receiver<io::Result<Vec<u8>>> {
-    let (sender, receiver) = mpsc::channel(LINES_AHEAD);
-    std::thread::spawn(move || {
-        let prompts = io::stdin().is_terminal() && io::stdout().is_terminal();
-        let mut stdin = io::stdin().lock();
-        loop {
-            if prompts {
-                print!(">");
-                let _ = io::stdout().flush();
-            }
-            let mut line = Vec::new();
-            let read = stdin.read_until(b'\n', &mut line);
-            let line = match read {
-                Ok(0) => return,
-                Ok(_) => Ok(without_line_end(line)),
-                Err(error) => Err(error),
-            };
-            let is_last = line.is_err();
-            if sender.blocking_send(line).is_err() || is_last {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-fn without_line_end(mut line: Vec<u8>) -> Vec<u8> {
-    if line.pop_if(|byte| *byte == b'\n').is_some() {
-        line.pop_if(|byte| *byte == b'\r');
-    }
-    line
 }

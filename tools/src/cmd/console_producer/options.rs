@@ -160,7 +160,7 @@ impl Options {
     /// The producer's settings: an option that was given wins over properties, they win over the options'
     /// defaults.
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
-        let mut settings = Settings::default();
+        let mut settings = Settings::new();
         for file in self.command_config.iter().chain(&self.producer_config) {
             settings.read(file)?;
         }

@@ -5,7 +5,7 @@ use rkafka_record::{BatchHeader, Record, batch};
 
 use super::metadata;
 use super::segment::timestamp_type;
-use crate::common::coordinator_records::{self, Decoded, Topic};
+use crate::common::coordinator_records::{self, Decoded, Embedded, Topic};
 
 /// How keys and values are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn coordinators(topic: Topic, record: &Record<'_>) -> (Option<String>, Option<St
     let Some(key) = record.key else {
         return (Some(format!("Error at offset {offset}, skipping. The record has no key")), None);
     };
-    match coordinator_records::decode(topic, key, record.value) {
+    match coordinator_records::decode(topic, key, record.value, Embedded::Decoded) {
         Ok(Decoded::Record { type_id, key, value }) => {
             let value = match value {
                 Some((version, json)) => format!("{{\"version\":\"{version}\",\"data\":{json}}}"),

@@ -138,7 +138,7 @@ impl Options {
             let until = "has been deprecated and will be removed in a future version.";
             output::write(&format!("Option --{old} {until} Use --{new} instead.\n"))?;
         }
-        let mut settings = Settings::default();
+        let mut settings = Settings::new();
         for file in self.command_config.iter().chain(&self.producer_config) {
             settings.read(file)?;
         }

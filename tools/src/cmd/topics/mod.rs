@@ -24,6 +24,7 @@ use super::Invocation;
 use crate::common::connect::{self, Tool};
 use crate::common::failure::Failure;
 use crate::common::output::{self, Rows};
+use crate::common::similar::did_you_mean;
 use filter::TopicFilter;
 use options::{Action, Options};
 
@@ -83,7 +84,11 @@ async fn existing(admin: &Admin, options: &Options) -> Result<Vec<String>, Failu
         .map(|topic| topic.name)
         .collect();
     match options.topic.as_deref().filter(|topic| !topic.is_empty()) {
-        Some(topic) if found.is_empty() && !options.if_exists => Err(absent("Topic", topic)),
+        Some(topic) if found.is_empty() && !options.if_exists => {
+            let known = matching(admin, options, None).await?;
+            let names = known.iter().map(|topic| topic.name.as_str());
+            Err(absent("Topic", topic).or_hint(|| did_you_mean(topic, names)))
+        }
         _ => Ok(found),
     }
 }

@@ -3,11 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use super::Embedded;
 use super::schema::{Field, Kind};
 
 /// Bytes being read. A length never makes it reserve memory: elements are read one by one.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
+    embedded: Embedded,
     /// Whether the group being read is one of consumers: only then is it known what its members' bytes are.
     of_consumers: bool,
 }
@@ -17,7 +19,12 @@ struct Ended;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, of_consumers: false }
+        Reader { bytes, embedded: Embedded::Base64, of_consumers: false }
+    }
+
+    /// Shows the bytes of members in this form.
+    pub(super) fn showing(self, embedded: Embedded) -> Reader<'a> {
+        Reader { embedded, ..self }
     }
 
     pub(super) fn i16(&mut self) -> Result<i16, String> {
@@ -80,7 +87,8 @@ impl<'a> Reader<'a> {
             }
             Kind::Subscription | Kind::Assignment => {
                 let bytes = self.sized(4, is_flexible).map_err(ended)?.unwrap_or_default();
-                let known = if self.of_consumers { super::embedded(kind, bytes) } else { None };
+                let is_known = self.of_consumers && self.embedded == Embedded::Decoded;
+                let known = if is_known { super::decode_embedded(kind, bytes) } else { None };
                 known.unwrap_or_else(|| quoted(&STANDARD.encode(bytes)))
             }
             Kind::Array(element) | Kind::NullableArray(element) => {
