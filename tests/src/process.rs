@@ -1,6 +1,6 @@
 //! Child processes: output captured while they run, a limit on their time, ended by pid and never by name.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -54,7 +54,7 @@ pub fn anonymous_memory(pid: Pid) -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
 
-/// A running child whose output lines are collected as they come.
+/// A running child whose output is collected as it comes.
 pub struct Process {
     command: String,
     child: Child,
@@ -170,12 +170,17 @@ impl Drop for Process {
     }
 }
 
-fn collect(stream: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+fn collect(mut stream: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while matches!(reader.read_until(b'\n', &mut line), Ok(n) if n > 0) {
-            into.lock().expect("reader thread is well").append(&mut line);
+        let mut chunk = [0; 4096];
+        loop {
+            match stream.read(&mut chunk) {
+                Ok(count) if count > 0 => {
+                    into.lock().expect("reader thread is well").extend_from_slice(&chunk[..count]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => return,
+            }
         }
     })
 }

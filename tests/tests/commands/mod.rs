@@ -23,5 +23,6 @@ mod dump_log;
 mod normal;
 mod profiles;
 mod storage;
+mod streams;
 mod terminal;
 mod unreachable;

@@ -13,6 +13,8 @@ static RANDOM: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?m)^\[[-0-9 :,]+\] ", ""),
         (r"(?m)^Exception in thread .main. [A-Za-z.]+: ", ""),
         (r"adminclient-[0-9]+", "adminclient"),
+        // Several tools of 2.2 in one virtual machine register themselves under one name.
+        (r"(?m)^WARN Error registering AppInfo mbean.*\n(?:javax\..*\n|\s+at .*\n)*", ""),
         // Of several log directories the stock tool names one by chance.
         (r"/[ab]( is already formatted|/meta\.properties)", "/DIR${1}"),
     ]
@@ -21,13 +23,14 @@ static RANDOM: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 });
 
 /// Lists that the stock tools keep in hash tables, behind these words.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "these options: ",
     "following options: ",
     "following scenarios: ",
     "Valid states are: ",
     "Valid types are: ",
     "were deleted successfully: ",
+    "' are ",
 ];
 
 /// The text without what is different by chance.

@@ -27,16 +27,14 @@ fn stored(node: &Node, topic: &str) -> String {
     kcat(&["-C", "-b", &node.bootstrap(), "-t", topic, "-e", "-q"], "").success().stdout
 }
 
-/// Lines are edited with the keys that people know; the one before comes back; Ctrl-D ends it.
+/// Lines are edited with the keys that people know, also when they come all at once, as pasted; the one before comes
+/// back; Ctrl-D ends it.
 #[test]
 fn lines_are_edited_and_come_back() {
     let node = Node::start(&[]);
     let mut process = producer(&node, "typed");
     let (left, up) = ("\u{1b}[D", "\u{1b}[A");
-    process.write(&format!("abd{left}c\r"));
-    process.write("k\tv\r");
-    process.write(&format!("{up}{up}\u{7f}X\r"));
-    process.write("\u{4}");
+    process.write(&format!("abd{left}c\rk\tv\r{up}{up}\u{7f}X\r\u{4}"));
     let outcome = process.finish(PATIENCE);
     assert_eq!(outcome.status.code(), Some(0), "{}", outcome.both());
     assert_eq!(stored(&node, "typed"), "abcd\nk\tv\nabcX\n");
@@ -47,8 +45,7 @@ fn lines_are_edited_and_come_back() {
 fn an_interrupt_ends_it_after_what_was_sent() {
     let node = Node::start(&[]);
     let mut process = producer(&node, "typed");
-    process.write("one\rtwo\rthr");
-    process.write("\u{3}");
+    process.write("one\rtwo\rthr\u{3}");
     let outcome = process.finish(PATIENCE);
     assert_eq!(outcome.status.code(), Some(130), "{}", outcome.both());
     assert_eq!(stored(&node, "typed"), "one\ntwo\n");

@@ -49,9 +49,9 @@ struct Options {
     /// Generate a UUID to use as the name.
     #[arg(long)]
     generate_name: bool,
-    /// The metrics push interval in milliseconds.
+    /// The metrics push interval in milliseconds; empty for the default.
     #[arg(long, value_name = "push interval")]
-    interval: Option<i32>,
+    interval: Option<String>,
     /// Matching selector: client_id, client_instance_id, client_software_name, client_software_version,
     /// client_source_address or client_source_port.
     #[arg(long, value_name = "k1=v1,k2=v2")]
@@ -123,7 +123,12 @@ impl Options {
             let problem = format!("Option \"[{main}]\" can't be used with option \"[{option}]\"");
             return Err(Failure::usage(problem));
         }
+        let is_interval = |text: &String| text.is_empty() || text.parse::<i32>().is_ok();
         match action {
+            Action::Alter if self.interval.as_ref().is_some_and(|text| !is_interval(text)) => {
+                let problem = "Invalid interval value. Enter an integer, or leave empty to reset.";
+                Err(Failure::message(problem))
+            }
             Action::Alter if self.name.is_some() == self.generate_name => {
                 Err(Failure::message("One of --name or --generate-name must be specified with --alter."))
             }
@@ -135,7 +140,7 @@ impl Options {
     }
 
     fn changes(&self) -> BTreeMap<String, AlterConfigOp> {
-        let interval = self.interval.map(|interval| ("interval.ms", interval.to_string()));
+        let interval = self.interval.clone().map(|interval| ("interval.ms", interval));
         let metrics = (!self.metrics.is_empty()).then(|| ("metrics", self.metrics.join(",")));
         let matching = (!self.r#match.is_empty()).then(|| ("match", self.r#match.join(",")));
         // An empty value takes the setting away.
@@ -175,12 +180,18 @@ fn done(options: &Options, name: &str, what: &str, text: impl FnOnce() -> String
 }
 
 async fn describe(admin: &Admin, options: &Options) -> Result<(), Problem> {
-    let names = match &options.name {
-        Some(name) => vec![name.clone()],
-        None => known(admin).await?,
-    };
+    let known = known(admin).await?;
     let mut rows = Rows::new(&["name", "setting", "value"]);
     let mut text = String::new();
+    let names = match &options.name {
+        Some(name) if known.contains(name) => vec![name.clone()],
+        Some(name) => {
+            text =
+                format!("The client metric resource {name} doesn't exist and doesn't have dynamic config.\n");
+            Vec::new()
+        }
+        None => known,
+    };
     for name in names {
         text.push_str(&format!("Client metrics configs for {name} are:\n"));
         for entry in entries(admin, &name).await? {

@@ -20,6 +20,7 @@ use crate::common::connect::Tool;
 use crate::common::consume::{self, ConsumerOptions, block_on, interrupted};
 use crate::common::failure::Failure;
 use crate::common::output;
+use crate::common::progress::Progress;
 
 const TOOL: Tool =
     Tool { what: "consumer performance command", class: "org.apache.kafka.tools.ConsumerPerformance" };
@@ -243,6 +244,7 @@ async fn read(
     let timeout = Duration::from_millis(options.timeout);
     let interval = Duration::from_millis(options.reporting_interval);
     let (mut last_read, mut reported_at, mut reported) = (Instant::now(), Instant::now(), Count::default());
+    let progress = Progress::new(wanted, "records");
     while count.records < wanted && last_read.elapsed() <= timeout {
         let polled = consumer.poll(Duration::from_millis(100)).await;
         let polled = polled.map_err(|error| consume::failure(TOOL, &error))?;
@@ -251,6 +253,7 @@ async fn read(
             last_read = now;
         }
         count.records += polled.len() as u64;
+        progress.set(count.records);
         count.bytes += polled.iter().map(|record| record.size() as u64).sum::<u64>();
         let elapsed = now - reported_at;
         if !polled.is_empty() && elapsed >= interval {

@@ -16,6 +16,8 @@ use crate::common::connect::Tool;
 use crate::common::consume::{self, block_on, interrupted};
 use crate::common::failure::Failure;
 use crate::common::output;
+use crate::common::profile;
+use crate::common::progress::Progress;
 
 const TOOL: Tool =
     Tool { what: "end to end latency command", class: "org.apache.kafka.tools.EndToEndLatency" };
@@ -74,12 +76,10 @@ pub(crate) fn definition() -> clap::Command {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let options: Options = invocation.parse()?;
     let plan = options.plan().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
-    block_on(async {
-        tokio::select! {
-            measured = measure(&plan) => measured,
-            code = interrupted() => std::process::exit(i32::from(code)),
-        }
-    })
+    match block_on(measure(&plan))? {
+        None => Ok(()),
+        Some(code) => std::process::exit(i32::from(code)),
+    }
 }
 
 /// Everything, checked.
@@ -154,7 +154,7 @@ impl Options {
 
 impl Plan {
     fn properties(&self, own: &[(&str, &str)]) -> Result<Properties, Failure> {
-        let mut pairs = Vec::new();
+        let mut pairs = profile::settings().to_vec();
         if let Some(file) = &self.config {
             let read = consume::read(file)?;
             pairs.extend(read.entries().iter().map(|one| (one.key.clone(), one.value.clone())));
@@ -172,7 +172,8 @@ fn failed(error: &ConsumerError) -> Failure {
     consume::failure(TOOL, error)
 }
 
-async fn measure(plan: &Plan) -> Result<(), Failure> {
+/// Measures; the exit code if a signal ended it early, after the results so far.
+async fn measure(plan: &Plan) -> Result<Option<u8>, Failure> {
     let servers = Some(plan.servers.as_str());
     let own = [("auto.offset.reset", "latest"), ("enable.auto.commit", "false"), ("fetch.max.wait.ms", "0")];
     let config = ConsumerConfig::from_properties(&plan.properties(&own)?, servers);
@@ -188,15 +189,29 @@ async fn measure(plan: &Plan) -> Result<(), Failure> {
     let (config, _) = config.map_err(|error| problem(&error))?;
     let producer = Producer::connect(config.with_acks(plan.acks)).await.map_err(|error| problem(&error))?;
     let mut latencies = Vec::with_capacity(plan.count);
+    let progress = Progress::new(plan.count as u64, "messages");
+    let mut signal = std::pin::pin!(interrupted());
+    let mut ended_by = None;
     for at in 0..plan.count {
-        let elapsed = one(plan, &producer, &consumer).await?;
+        progress.set(at as u64);
+        let elapsed = tokio::select! {
+            elapsed = one(plan, &producer, &consumer) => elapsed?,
+            code = &mut signal => {
+                ended_by = Some(code);
+                break;
+            }
+        };
         if at % 1000 == 0 {
             output::write(&format!("{at}\t{}\n", elapsed.as_nanos() as f64 / 1e6))?;
         }
         latencies.push(elapsed);
     }
+    drop(progress);
     producer.close(Duration::from_secs(5)).await;
-    output::write(&results(&mut latencies))
+    if !latencies.is_empty() {
+        output::write(&results(&mut latencies))?;
+    }
+    Ok(ended_by)
 }
 
 async fn create_topic(plan: &Plan, client: rkafka_client::ClientConfig) -> Result<(), Failure> {

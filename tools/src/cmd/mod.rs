@@ -30,6 +30,7 @@ mod replica_verification;
 mod server;
 mod server_stop;
 mod storage;
+mod streams_application_reset;
 mod topics;
 mod verifiable_consumer;
 mod verifiable_producer;
@@ -310,6 +311,13 @@ const COMMANDS: &[Entry] = &[
         run: replica_verification::run,
     },
     Entry {
+        name: "streams-application-reset",
+        stock_name: "streams-application-reset",
+        about: "Let a Kafka Streams application begin anew",
+        definition: streams_application_reset::definition,
+        run: streams_application_reset::run,
+    },
+    Entry {
         name: "man",
         stock_name: "man",
         about: "Write the manual pages of all commands",
@@ -531,7 +539,12 @@ mod tests {
         };
         let class = "kafka.tools.GetOffsetShell";
         check("bin/kafka-run-class.sh", &[class, "--topic", "t"], "get-offsets", &["--topic", "t"]);
-        check("rkafka", &["run-class", "org.apache.kafka.tools.TopicCommand", "--list"], "topics", &["--list"]);
+        check(
+            "rkafka",
+            &["run-class", "org.apache.kafka.tools.TopicCommand", "--list"],
+            "topics",
+            &["--list"],
+        );
         assert!(choose(OsStr::new("kafka-run-class.sh"), vec!["com.example.Mine".into()]).is_none());
     }
 

@@ -304,13 +304,13 @@ fn answers(
     for topic in answer.responses {
         for partition in topic.partitions {
             let name = (topic.topic.to_string(), partition.partition_index);
-            let fetched = match ErrorCode::from_code(partition.error_code) {
-                None if partition.error_code == 0 => Ok(Fetched {
+            let fetched = match (partition.error_code, ErrorCode::from_code(partition.error_code)) {
+                (0, _) => Ok(Fetched {
                     high_watermark: partition.high_watermark,
                     batches: partition.records.unwrap_or_default(),
                 }),
-                Some(code) => Err(code.name().to_owned()),
-                None => Err(format!("error {}", partition.error_code)),
+                (_, Some(code)) => Err(code.name().to_owned()),
+                (number, None) => Err(format!("error {number}")),
             };
             found.push((name, broker, fetched));
         }

@@ -9,6 +9,7 @@ pub(crate) mod output;
 pub(crate) mod partition_file;
 pub(crate) mod produce;
 pub(crate) mod profile;
+pub(crate) mod progress;
 pub(crate) mod signals;
 pub(crate) mod similar;
 pub(crate) mod times;

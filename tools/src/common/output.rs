@@ -8,6 +8,7 @@ use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::progress;
 
 /// The form of a command's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -98,8 +99,11 @@ pub(crate) fn print(format: Format, rows: &Rows, plain: impl FnOnce() -> String)
 
 /// Writes to standard output; a reader that went away ends the command quietly.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    let written = progress::beside(|| {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    });
+    match written {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Said),
         Err(error) => Err(Failure::message(format!("cannot write to standard output: {error}"))),

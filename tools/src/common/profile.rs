@@ -119,20 +119,21 @@ impl Profile {
         let Ok(mut matches) = command.clone().ignore_errors(true).try_get_matches_from(line) else {
             return args;
         };
-        let mut command = command;
-        while let Some((name, inner)) = matches.remove_subcommand() {
-            let Some(subcommand) = command.find_subcommand(&name) else { break };
-            (command, matches) = (subcommand, inner);
-        }
-        if !takes_address(command) {
-            return args;
+        let mut level = command;
+        // A command's own options stand before its subcommand.
+        while !takes_address(level) {
+            let Some((name, inner)) = matches.remove_subcommand() else { return args };
+            let Some(subcommand) = level.find_subcommand(&name) else { return args };
+            (level, matches) = (subcommand, inner);
         }
         let is_given = |id: &&str| {
             matches.try_contains_id(id).unwrap_or(false)
                 && matches.value_source(id) == Some(ValueSource::CommandLine)
         };
         if !ADDRESS_OPTIONS.iter().any(is_given) {
-            args.extend([OsString::from("--bootstrap-server"), OsString::from(self.servers)]);
+            let address = [OsString::from("--bootstrap-server"), OsString::from(self.servers)];
+            let at = if takes_address(command) { 0 } else { args.len() };
+            args.splice(at..at, address);
         }
         // The first one stays: a process runs one command.
         let _ = SETTINGS.set(self.settings);
@@ -293,12 +294,14 @@ mod tests {
             let applied = read(FILE, "prod").unwrap().applied(command, words(line));
             assert_eq!(applied, words(expected), "{line}");
         };
-        check(&flat, "--topic a", "--topic a --bootstrap-server a:1,b:2");
+        check(&flat, "--topic a", "--bootstrap-server a:1,b:2 --topic a");
         check(&flat, "", "--bootstrap-server a:1,b:2");
         for line in ["--topic a --bootstrap-server=x:1", "-b x:1", "--boot x:1"] {
             check(&flat, line, line);
         }
         check(&nested, "cluster-id", "cluster-id --bootstrap-server a:1,b:2");
+        let parent = Command::new("quorum").arg(server()).subcommand(Command::new("describe"));
+        check(&parent, "describe", "--bootstrap-server a:1,b:2 describe");
         let refused = apply(Some("prod".to_owned()), &Command::new("storage"), words("info"));
         let Failure::Usage { message, .. } = refused.unwrap_err() else { panic!("a usage mistake") };
         assert_eq!(message, "'storage' connects to no cluster: --cluster prod has no meaning");

@@ -32,6 +32,7 @@ const STOCK_COMMANDS: &[&str] = &[
     "server-start",
     "server-stop",
     "storage",
+    "streams-application-reset",
     "topics",
     "verifiable-consumer",
     "verifiable-producer",
@@ -75,7 +76,8 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
         ensure!(script.status.success(), "rkafka completions {shell} failed");
         fs::write(&path, script.stdout).with_context(|| path.display().to_string())?;
     }
-    let man = Command::new(bin.join("rkafka")).args(["man", "--out"]).arg(tree.join("share/man/man1")).output()?;
+    let man =
+        Command::new(bin.join("rkafka")).args(["man", "--out"]).arg(tree.join("share/man/man1")).output()?;
     ensure!(man.status.success(), "rkafka man failed: {}", String::from_utf8_lossy(&man.stderr));
     copy_tree(&root.join("config/properties"), &tree.join("config"))?;
     copy_tree(&root.join("tools/dist"), &tree)?;

@@ -70,7 +70,7 @@ pub(super) async fn produce(producer: &Producer, plan: &Sending) -> Result<(), F
             }
         }
         if plan.tee {
-            tee(plan, &message)?;
+            tee(&message)?;
         }
     }
     drop(unacknowledged);
@@ -105,9 +105,10 @@ fn parts<'a>(plan: &'a Sending, message: &'a [u8]) -> (Option<&'a [u8]>, Option<
     }
 }
 
-fn tee(plan: &Sending, message: &[u8]) -> Result<(), Failure> {
+/// Prints a message as kcat does: with nothing behind it.
+fn tee(message: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(message).and_then(|()| stdout.write_all(&plan.delimiter));
+    let written = stdout.write_all(message);
     written.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::Said,
         _ => Failure::message(format!("cannot write to standard output: {error}")),
@@ -188,6 +189,8 @@ fn next(input: &mut impl BufRead, delimiter: &[u8]) -> Option<io::Result<Vec<u8>
         match input.read_until(*last, &mut message) {
             Ok(0) if message.is_empty() => return None,
             Ok(0) => return Some(Ok(message)),
+            // As with kcat, nothing between two delimiters is no message.
+            Ok(_) if message == delimiter => message.clear(),
             Ok(_) if message.ends_with(delimiter) => {
                 message.truncate(message.len() - delimiter.len());
                 return Some(Ok(message));
@@ -242,7 +245,7 @@ mod tests {
             assert_eq!(all, expected);
         };
         check("a\nb\n", "\n", &["a", "b"]);
-        check("a\n\nb", "\n", &["a", "", "b"]);
+        check("a\n\nb\n\n", "\n", &["a", "b"]);
         check("a--b-c--", "--", &["a", "b-c"]);
         check("a\nb", "", &["a\nb"]);
         check("", "\n", &[]);

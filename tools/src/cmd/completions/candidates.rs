@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(complete("kafka-topics.sh --replication"), ["--replication-factor"]);
         assert_eq!(complete("/opt/bin/rkafka-topics --replication"), ["--replication-factor"]);
         assert_eq!(complete("rkafka --cluster prod topics --replication"), ["--replication-factor"]);
-        assert_eq!(complete("rkafka cluster cluster-i"), ["cluster-id"]);
+        assert_eq!(complete("rkafka metadata-quorum desc"), ["describe"]);
         assert_eq!(complete("rkafka nonsense --"), [""; 0]);
         assert!(complete("rkafka topics --zoo").contains(&"--zookeeper".to_owned()));
         assert!(

@@ -1,11 +1,14 @@
 //! Options of `rkafka configs`, and which go together, in the stock tool's words and order.
 
+use std::ffi::OsString;
+use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 
 use clap::Args;
 use rkafka_client::{ConfigResource, ResourceKind};
 
 use super::changes::{self, Changes};
+use super::quotas::Target;
 use crate::common::connect::ConnectOptions;
 use crate::common::failure::Failure;
 use crate::common::output::OutputOptions;
@@ -15,7 +18,9 @@ Examples:
   rkafka configs --bootstrap-server localhost:9092 --describe --topic orders --all
   rkafka configs --bootstrap-server localhost:9092 --alter --topic orders --add-config retention.ms=3600000
   rkafka configs --bootstrap-server localhost:9092 --alter --topic orders --add-config 'cleanup.policy=[compact,delete]'
-  rkafka configs --bootstrap-server localhost:9092 --alter --broker-defaults --delete-config log.retention.ms";
+  rkafka configs --bootstrap-server localhost:9092 --alter --broker-defaults --delete-config log.retention.ms
+  rkafka configs --bootstrap-server localhost:9092 --alter --user alice --client-defaults --add-config producer_byte_rate=1048576
+  rkafka configs --bootstrap-server localhost:9092 --alter --user alice --add-config 'SCRAM-SHA-512=[password=secret]'";
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(after_help = EXAMPLES)]
@@ -40,9 +45,9 @@ pub(super) struct Options {
     /// Its name: a topic's, group's or subscription's, or a broker's id.
     #[arg(long, value_name = "String")]
     entity_name: Vec<String>,
-    /// The default of all brokers (or users, clients, ips).
-    #[arg(long)]
-    entity_default: bool,
+    /// The default of all brokers, users, clients or ips.
+    #[arg(long, action = clap::ArgAction::Count)]
+    entity_default: u8,
     /// Settings to add: k1=v1,k2=[v1,v2],k3=v3. Brackets keep commas together.
     #[arg(long, value_name = "String")]
     add_config: Option<String>,
@@ -73,22 +78,22 @@ pub(super) struct Options {
     /// The subscription to clients' metrics.
     #[arg(long, value_name = "String", help_heading = "Entity")]
     client_metrics: Option<String>,
-    /// The user (not served yet).
+    /// The user: quotas and SCRAM credentials.
     #[arg(long, value_name = "String", help_heading = "Entity")]
     user: Option<String>,
-    /// The default of all users (not served yet).
+    /// The default of all users.
     #[arg(long, help_heading = "Entity")]
     user_defaults: bool,
-    /// The client id (not served yet).
+    /// The client id: quotas, alone or with --user.
     #[arg(long, value_name = "String", help_heading = "Entity")]
     client: Option<String>,
-    /// The default of all clients (not served yet).
+    /// The default of all clients.
     #[arg(long, help_heading = "Entity")]
     client_defaults: bool,
-    /// The IP address (not served yet).
+    /// The IP address: quotas of connections.
     #[arg(long, value_name = "String", help_heading = "Entity")]
     ip: Option<String>,
-    /// The default of all IP addresses (not served yet).
+    /// The default of all IP addresses.
     #[arg(long, help_heading = "Entity")]
     ip_defaults: bool,
     #[command(flatten)]
@@ -152,6 +157,10 @@ impl EntityType {
         Some(ConfigResource { kind, name: name.to_owned() })
     }
 
+    pub(super) fn has_quotas(self) -> bool {
+        matches!(self, EntityType::Users | EntityType::Clients | EntityType::Ips)
+    }
+
     fn has_default(self) -> bool {
         matches!(self, EntityType::Brokers | EntityType::Users | EntityType::Clients | EntityType::Ips)
     }
@@ -163,11 +172,13 @@ pub(super) struct Entity {
     pub(super) kind: EntityType,
     /// The name; empty for the default of all, none for every one.
     pub(super) name: Option<String>,
+    /// All kinds and names of the command line: quotas are for a user and a client together, too.
+    pub(super) target: Target,
 }
 
 impl Options {
-    /// Finds the entity and refuses options that do not go together.
-    pub(super) fn entity(&self) -> Result<Entity, Failure> {
+    /// Finds the entity and refuses options that do not go together; `args` are those that the options were read from.
+    pub(super) fn entity(&self, args: &[OsString]) -> Result<Entity, Failure> {
         if self.alter == self.describe {
             let problem = "Command must include exactly one action: --describe, --alter";
             return Err(Failure::usage(problem));
@@ -178,10 +189,14 @@ impl Options {
             let problem = format!("Option \"[describe]\" can't be used with option \"[{option}]\"");
             return Err(Failure::usage(problem));
         }
-        let kind = self.kind().map_err(Failure::message)?;
-        let names = self.names();
+        let kinds = self.kinds().map_err(Failure::message)?;
+        let Some(kind) = kinds.first().copied() else {
+            return Err(Failure::message("At least one entity type must be specified"));
+        };
+        let names = self.names(args);
         self.check(kind, &names).map_err(Failure::message)?;
-        Ok(Entity { kind, name: names.into_iter().next() })
+        let name = names.first().cloned();
+        Ok(Entity { kind, name, target: Target { kinds, names } })
     }
 
     /// Entities given by an option of their own, with their names.
@@ -207,7 +222,7 @@ impl Options {
         named.chain(defaults.map(|(kind, _)| (kind, String::new()))).collect()
     }
 
-    fn kind(&self) -> Result<EntityType, String> {
+    fn kinds(&self) -> Result<Vec<EntityType>, String> {
         let flags = self.flags();
         let given: Vec<&str> = self
             .entity_type
@@ -239,20 +254,31 @@ impl Options {
             several if several.len() == 2 && several.iter().all(together) => {}
             _ => return Err(only_users_and_clients.to_owned()),
         }
-        let has_general = !self.entity_type.is_empty() || !self.entity_name.is_empty() || self.entity_default;
+        let has_general =
+            !self.entity_type.is_empty() || !self.entity_name.is_empty() || self.entity_default > 0;
         if has_general && !flags.is_empty() {
             return Err(
                 "--entity-{type,name,default} should not be used in conjunction with specific entity flags"
                     .to_owned(),
             );
         }
-        kinds.into_iter().next().ok_or_else(|| only_users_and_clients.to_owned())
+        Ok(kinds)
     }
 
-    fn names(&self) -> Vec<String> {
-        let default = self.entity_default.then(String::new);
+    /// The names in the order of the command line: `--entity-name` and `--entity-default` are for the kinds in theirs.
+    fn names(&self, args: &[OsString]) -> Vec<String> {
+        let mut named = self.entity_name.iter();
+        let general = args.iter().filter_map(|arg| {
+            let option = arg.to_str()?.split('=').next()?;
+            let begins = |name: &str| option.len() > "--entity-".len() && name.starts_with(option);
+            match () {
+                () if begins("--entity-default") => Some(String::new()),
+                () if begins("--entity-name") => named.next().cloned(),
+                () => None,
+            }
+        });
         let flags = self.flags().into_iter().map(|(_, name)| name);
-        self.entity_name.iter().cloned().chain(default).chain(flags).collect()
+        general.chain(flags).collect()
     }
 
     fn check(&self, kind: EntityType, names: &[String]) -> Result<(), String> {
@@ -275,6 +301,18 @@ impl Options {
             if let Some(wrong) = names.iter().find(|name| !is_id(name)) {
                 return Err(format!(
                     "The entity name for {what} must be a valid integer broker id, but it is: {wrong}"
+                ));
+            }
+        }
+        if let EntityType::Ips = kind {
+            // As the stock tool does it: names are resolved.
+            let is_host = |name: &&String| {
+                name.is_empty()
+                    || (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut found| found.next().is_some())
+            };
+            if let Some(wrong) = names.iter().find(|name| !is_host(name)) {
+                return Err(format!(
+                    "The entity name for ips must be a valid IP or resolvable host, but it is: {wrong}"
                 ));
             }
         }
@@ -332,8 +370,6 @@ fn check_topic(name: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
     use super::*;
     use crate::common::args;
 
@@ -341,7 +377,7 @@ mod tests {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
         let command = args::finish_definition(Options::augment_args(clap::Command::new("configs")));
         let options: Options = args::parse(&command, &words).unwrap();
-        options.entity().map_err(|failure| match failure {
+        options.entity(&words).map_err(|failure| match failure {
             Failure::Usage { message, .. } | Failure::Message(message) => message,
             other => panic!("{other:?}"),
         })
@@ -351,13 +387,30 @@ mod tests {
     fn entities() {
         let check = |line: &str, kind, name: Option<&str>| {
             let found = entity(&format!("--bootstrap-server a:1 {line}")).unwrap();
-            assert_eq!(found, Entity { kind, name: name.map(str::to_owned) }, "{line}");
+            assert_eq!((found.kind, found.name.as_deref()), (kind, name), "{line}");
         };
         check("--describe --topic t", EntityType::Topics, Some("t"));
         check("--describe --entity-type topics", EntityType::Topics, None);
         check("--describe --entity-type brokers --entity-default", EntityType::Brokers, Some(""));
         check("--alter --broker-defaults --add-config a=b", EntityType::Brokers, Some(""));
         check("--describe --broker 1", EntityType::Brokers, Some("1"));
+    }
+
+    #[test]
+    fn users_and_clients_together() {
+        let check = |line: &str, kinds: &[EntityType], names: &[&str]| {
+            let found = entity(&format!("--bootstrap-server a:1 {line}")).unwrap().target;
+            assert_eq!(found.kinds, kinds, "{line}");
+            assert_eq!(found.names, names, "{line}");
+        };
+        let (users, clients) = (EntityType::Users, EntityType::Clients);
+        check("--describe --user u --client c", &[clients, users], &["c", "u"]);
+        check("--describe --user u --client-defaults", &[users, clients], &["u", ""]);
+        let types = "--describe --entity-type users --entity-type clients";
+        check(&format!("{types} --entity-name u --entity-default"), &[users, clients], &["u", ""]);
+        check(&format!("{types} --entity-default --entity-name=c"), &[users, clients], &["", "c"]);
+        check(&format!("{types} --entity-default --entity-default"), &[users, clients], &["", ""]);
+        check(types, &[users, clients], &[]);
     }
 
     #[test]

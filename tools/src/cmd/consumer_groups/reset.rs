@@ -10,6 +10,7 @@ use super::{plan_file, say_error, scenario, told, wanted_groups};
 use crate::common::connect::Problem;
 use crate::common::failure::Failure;
 use crate::common::output::{self, Format, Rows};
+use crate::common::progress::Progress;
 
 /// A partition by topic and number.
 pub(super) type TopicPartition = (String, i32);
@@ -23,7 +24,11 @@ pub(super) async fn reset(admin: &Admin, options: &Options) -> Result<(), Proble
         None => None,
     };
     let mut results: BTreeMap<String, NewOffsets> = BTreeMap::new();
-    for group in &groups {
+    let progress = (groups.len() > 1).then(|| Progress::new(groups.len() as u64, "groups"));
+    for (number, group) in groups.iter().enumerate() {
+        if let Some(progress) = &progress {
+            progress.set(number as u64);
+        }
         let new = match state(admin, group).await?.as_str() {
             "Empty" | "Dead" => {
                 let partitions = partitions(admin, options, group).await?;
@@ -43,6 +48,7 @@ pub(super) async fn reset(admin: &Admin, options: &Options) -> Result<(), Proble
         };
         results.insert(group.clone(), new);
     }
+    drop(progress);
     print(options, &results)
 }
 

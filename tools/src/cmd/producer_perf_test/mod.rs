@@ -25,6 +25,7 @@ use super::Invocation;
 use crate::common::failure::Failure;
 use crate::common::output;
 use crate::common::produce;
+use crate::common::progress::Progress;
 use options::Options;
 use payload::Payloads;
 use stats::Stats;
@@ -77,7 +78,9 @@ async fn measure(producer: &Producer, options: &Options, payloads: &mut Payloads
         ))?;
     }
     let mut pace = Pace::new(options.throughput);
+    let progress = Progress::new(count, "records");
     for number in 0..count {
+        progress.set(number);
         if options.warmup_records > 0 && number == options.warmup_records {
             output::write("In steady state.\n")?;
             let mut measured = lock(&measured);
@@ -98,6 +101,7 @@ async fn measure(producer: &Producer, options: &Options, payloads: &mut Payloads
     }
     producer.flush().await;
     waiting.finish().await;
+    drop(progress);
     let measured = lock(&measured);
     output::write(&measured.all.summary(""))?;
     match &measured.steady {

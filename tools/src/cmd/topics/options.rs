@@ -92,6 +92,9 @@ pub(super) struct Options {
     /// Accepted for old command lines: nothing is asked on the console.
     #[arg(long, hide = true)]
     force: bool,
+    /// Accepted for command lines of Kafka 2.2: the controller places replicas, and knows the racks.
+    #[arg(long, hide = true)]
+    disable_rack_aware: bool,
     #[command(flatten)]
     pub(super) output: OutputOptions,
 }
