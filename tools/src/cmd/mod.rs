@@ -2,8 +2,8 @@
 
 mod agent;
 mod broker_api_versions;
-mod check_health;
 mod cat;
+mod check_health;
 mod client_metrics;
 mod cluster;
 mod completions;
@@ -350,6 +350,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("LogDirsCommand", "log-dirs"),
     ("MetadataQuorumCommand", "metadata-quorum"),
     ("ProducerPerformance", "producer-perf-test"),
+    ("ReassignPartitionsCommand", "reassign-partitions"),
     ("ReplicaVerificationTool", "replica-verification"),
     ("StorageTool", "storage"),
     ("StreamsResetter", "streams-application-reset"),

@@ -32,12 +32,16 @@ pub(super) async fn list(admin: &Admin, options: &Options) -> Result<(), Problem
         [] => None,
         named => Some(named.join(",")),
     };
-    let text = if options.json { json(&cluster, &topics, asked) } else { lines(&cluster, &topics, asked) };
+    let text = if options.json {
+        json(&cluster, &topics, asked.as_deref())
+    } else {
+        lines(&cluster, &topics, asked.as_deref())
+    };
     Ok(output::write(&text)?)
 }
 
-fn lines(cluster: &Metadata, topics: &Topics, asked: Option<String>) -> String {
-    let asked = asked.unwrap_or_else(|| "all topics".to_owned());
+fn lines(cluster: &Metadata, topics: &Topics, asked: Option<&str>) -> String {
+    let asked = asked.unwrap_or("all topics");
     let (id, name) = origin(cluster);
     let mut text =
         format!("Metadata for {asked} (from broker {id}: {name}):\n {} brokers:\n", cluster.brokers.len());
@@ -70,7 +74,7 @@ fn lines(cluster: &Metadata, topics: &Topics, asked: Option<String>) -> String {
 }
 
 /// The fields in kcat's order.
-fn json(cluster: &Metadata, topics: &Topics, asked: Option<String>) -> String {
+fn json(cluster: &Metadata, topics: &Topics, asked: Option<&str>) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let ids = |ids: &[i32]| {
         let ids: Vec<String> = ids.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
@@ -102,7 +106,7 @@ fn json(cluster: &Metadata, topics: &Topics, asked: Option<String>) -> String {
             }
         })
         .collect();
-    let asked = quoted(asked.as_deref().unwrap_or("*"));
+    let asked = quoted(asked.unwrap_or("*"));
     format!(
         "{{\"originating_broker\":{{\"id\":{id},\"name\":{}}},\"query\":{{\"topic\":{asked}}},\"controllerid\":{},\
          \"brokers\":[{}],\"topics\":[{}]}}\n",

@@ -70,11 +70,8 @@ fn copy(sender: &mpsc::Sender<Input>) {
 }
 
 fn edit(sender: &mpsc::Sender<Input>) {
-    let mut editor = match editor() {
-        Ok(editor) => editor,
-        // A terminal that cannot be set up is read as it is.
-        Err(_) => return copy(sender),
-    };
+    // A terminal that cannot be set up is read as it is.
+    let Ok(mut editor) = editor() else { return copy(sender) };
     loop {
         let input = match editor.readline(">") {
             Ok(line) => Input::Line(line.into_bytes()),
