@@ -113,7 +113,7 @@ impl Profile {
     }
 
     /// The command line with the profile's address, unless it has one.
-    fn applied(self, command: &clap::Command, mut args: Vec<OsString>) -> Vec<OsString> {
+    fn applied(&self, command: &clap::Command, mut args: Vec<OsString>) -> Vec<OsString> {
         let line = std::iter::once(OsString::from(command.get_name())).chain(args.iter().cloned());
         // Mistakes are reported when the command reads its arguments.
         let Ok(mut matches) = command.clone().ignore_errors(true).try_get_matches_from(line) else {
@@ -131,12 +131,10 @@ impl Profile {
                 && matches.value_source(id) == Some(ValueSource::CommandLine)
         };
         if !ADDRESS_OPTIONS.iter().any(is_given) {
-            let address = [OsString::from("--bootstrap-server"), OsString::from(self.servers)];
+            let address = [OsString::from("--bootstrap-server"), OsString::from(&self.servers)];
             let at = if takes_address(command) { 0 } else { args.len() };
             args.splice(at..at, address);
         }
-        // The first one stays: a process runs one command.
-        let _ = SETTINGS.set(self.settings);
         args
     }
 }
@@ -163,7 +161,12 @@ pub(crate) fn apply(
         };
     }
     Ok(match Profile::find(name)? {
-        Some(profile) => profile.applied(command, args),
+        Some(profile) => {
+            let args = profile.applied(command, args);
+            // The first one stays: a process runs one command.
+            let _ = SETTINGS.set(profile.settings);
+            args
+        }
         None => args,
     })
 }
