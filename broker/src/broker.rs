@@ -8,12 +8,12 @@ use rkafka_config::BrokerConfig;
 use rkafka_core::controller::{ControllerError, View};
 use rkafka_core::ids::{BrokerId, TopicId};
 use rkafka_core::image::{Endpoint, Image, Topic};
+use rkafka_core::replica::lease::Lease;
 use rkafka_core::session::FetchSessions;
 use rkafka_log::dirs::LogDirs;
 
 use crate::clock::Clock;
 use crate::coordinator::GroupCoordinators;
-use crate::metadata::Lease;
 use crate::metadata_store::{ControllerCall, MetadataStore, call};
 use crate::partition::PartitionTable;
 use crate::producer_ids::ProducerIds;

@@ -2,9 +2,9 @@
 //!
 //! `mutant!("id", right, wrong)` is `right`, always and at no cost. Only a build with `--cfg rkafka_mutants`
 //! holds the wrong expressions too and takes the one that the environment variable `RKAFKA_MUTANT` names. Every
-//! mutant must make a seed of the simulator fail:
+//! mutant must make a scenario of the simulator fail:
 //! ```text
-//! RUSTFLAGS="--cfg rkafka_mutants" cargo test -p rkafka-sim --test main mutants -- --nocapture
+//! RUSTFLAGS="--cfg rkafka_mutants" cargo test --target-dir target/mutants -p rkafka-sim mutants -- --nocapture
 //! ```
 
 /// The right expression, or the wrong one if this mutant was asked for. See the module's documentation.

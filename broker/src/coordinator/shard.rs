@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rkafka_core::coordinator::{AppendBatch, CoordinatorShard, Effects, ShardState};
 use rkafka_core::group::{GroupConfig, GroupError, GroupReply, GroupRequest, ReplyToken};
+use rkafka_core::replica::lease::Lease;
 use rkafka_core::time::Now;
 use rkafka_log::AppendOrigin;
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +17,6 @@ use tracing::{error, info, warn};
 use super::loader;
 use crate::clock::Clock;
 use crate::errors::coordinator_append_failure;
-use crate::metadata::Lease;
 use crate::partition::{
     AppendRequest, FetchPlace, FetchWait, Isolation, Partition, PartitionError, Role, WaitingFetch,
 };

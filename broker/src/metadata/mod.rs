@@ -3,13 +3,10 @@
 //! | file | what it does |
 //! |---|---|
 //! | `reconciler.rs` | carries out rkafka-core's actions on logs and partitions, image by image |
-//! | `lease.rs` | how long this broker may act as a leader without hearing from the controller |
 //! | `adoption.rs` | first start on a data directory of Apache Kafka: its topics become known |
 
 mod adoption;
-mod lease;
 mod reconciler;
 
 pub use adoption::adopt_logs;
-pub use lease::Lease;
 pub use reconciler::Reconciler;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use rkafka_core::controller::{ControllerError, ErrorKind, Heartbeat, HeartbeatReply, RegisterBroker};
 use rkafka_core::ids::BrokerId;
 use rkafka_core::image::BrokerRegistration;
+use rkafka_core::replica::lease::Lease;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::metadata::Lease;
 use crate::metadata_store::{MetadataStore, call};
 
 /// How soon to try again while the controller does not unfence this broker.

@@ -12,9 +12,13 @@ use rkafka_checker::{Event, Outcome, Partition, Poll, Promise, Send, Value};
 use rkafka_core::ids::{BrokerId, PartitionId};
 use rkafka_core::image::Image;
 use rkafka_log::disk::mem::SimRng;
-use rkafka_record::{BatchBuilder, BatchOptions, Batches, DecodeLimits};
+use rkafka_record::{BatchBuilder, BatchOptions, Batches, DecodeLimits, Record};
 
 use crate::message::{Body, ConsumeError, Consumed, ProduceError};
+
+/// The key of all records that nobody was promised to find again: those written with acks=1. Every other record has
+/// a key of its own.
+pub(crate) const SHARED_KEY: &[u8] = b"shared";
 
 /// What a producer asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,15 @@ pub(crate) struct Habits {
     pub(crate) acks: i16,
     /// Whether repeated batches are recognised; only with acks=-1.
     pub(crate) idempotent: bool,
+}
+
+impl Habits {
+    /// Idempotent; acks=all without idempotence; acks=1.
+    pub(crate) const ALL: [Habits; 3] = [
+        Habits { acks: -1, idempotent: true },
+        Habits { acks: -1, idempotent: false },
+        Habits { acks: 1, idempotent: false },
+    ];
 }
 
 #[derive(Debug)]
@@ -56,6 +69,8 @@ pub(crate) struct Producer {
     retry_at_ms: u64,
     heard_ms: u64,
     next_value_ms: u64,
+    /// How many values more it writes.
+    pub(crate) quota: u64,
 }
 
 /// What a client wants done.
@@ -86,6 +101,7 @@ impl Producer {
             retry_at_ms: 0,
             heard_ms: 0,
             next_value_ms: 0,
+            quota: u64::MAX,
         }
     }
 
@@ -168,7 +184,9 @@ impl Producer {
         }
         let window = if self.begun { 5 } else { 1 };
         let oldest = self.in_flight.front().map_or(self.next_sequence, |sent| sent.value.sequence);
-        if writes && now_ms >= self.next_value_ms && self.next_sequence - oldest < window {
+        let room = self.quota > 0 && self.next_sequence - oldest < window;
+        if writes && now_ms >= self.next_value_ms && room {
+            self.quota -= 1;
             self.next_value_ms = now_ms + rng.next_u64() % 60;
             self.in_flight.push_back(self.new_value(now_ms));
             self.next_sequence += 1;
@@ -196,7 +214,8 @@ impl Producer {
         }
         let mut batch = BatchBuilder::new(options);
         let text = format!("{}.{}", value.producer, value.sequence);
-        let added = batch.append(1_700_000_000_000, None, Some(text.as_bytes()), &[]);
+        let key = if self.habits.acks == 1 { SHARED_KEY } else { text.as_bytes() };
+        let added = batch.append(1_700_000_000_000, Some(key), Some(text.as_bytes()), &[]);
         let built = added.and_then(|_| batch.build()).expect("one small record");
         InFlight { value, batch: built, invoked_ms: now_ms, sent: false }
     }
@@ -374,10 +393,16 @@ impl Consumer {
 
 /// The values of whole batches, from an offset on.
 pub(crate) fn values(batches: &[u8], from: i64) -> Vec<(i64, Value)> {
+    values_of(batches, from, |_| true)
+}
+
+/// The same, of records with a wanted key.
+pub(crate) fn values_of(batches: &[u8], from: i64, wanted: impl Fn(&[u8]) -> bool) -> Vec<(i64, Value)> {
     let mut found = Vec::new();
     for batch in Batches::new(batches).flatten() {
         let Ok(decoded) = batch.decode(DecodeLimits::default()) else { continue };
-        for record in decoded.records().flatten().filter(|record| record.offset >= from) {
+        let here = |record: &Record<'_>| record.offset >= from && wanted(record.key.unwrap_or_default());
+        for record in decoded.records().flatten().filter(here) {
             let text = record.value.and_then(|value| std::str::from_utf8(value).ok());
             let parts = text.and_then(|text| text.split_once('.'));
             if let Some((Ok(producer), Ok(sequence))) = parts.map(|(a, b)| (a.parse(), b.parse())) {

@@ -1,12 +1,14 @@
 //! Faults, and what keeps them survivable.
 //!
-//! The atlas: a disk may lose something only while the promise of P1 still holds, that is, while of every
-//! partition somebody whose disk is whole stays in the ISR or among the eligible leaders. While a damaged
-//! broker has not registered again, nobody else is killed: whoever restarts after a kill counts as damaged, too.
+//! The atlas: a disk may lose something only while the promise of P1 still holds. Of every partition somebody whose
+//! disk is whole stays in the ISR or among the eligible leaders, and fewer replicas than `min.insync.replicas` are
+//! damaged, or down and not registered again: whoever restarts after a kill counts as damaged, too. That is as much
+//! as KIP-966 promises: an ISR of dead brokers that are not fenced yet looks large enough to let others go.
+
+use std::path::PathBuf;
 
 use rkafka_core::ids::{BrokerId, PartitionId};
-use rkafka_core::image::Partition;
-use rkafka_log::disk::mem::{CallKind, Crash, Failure, SimDisk};
+use rkafka_log::disk::mem::{CallKind, Crash, Failure, SimDisk, SimRng};
 
 use crate::net::Host;
 use crate::plan::Fault;
@@ -29,6 +31,7 @@ impl World {
         self.network.slow_ms.clear();
         for machine in &mut self.machines {
             machine.disk.set_capacity(None);
+            machine.disk.forget_faults();
             machine.paused_until_ms = machine.paused_until_ms.min(self.now_ms);
             machine.image_delay_ms = 0;
         }
@@ -74,14 +77,15 @@ impl World {
             | Fault::CutBridge
             | Fault::CutClient
             | Fault::CutController => self.cut(fault, broker),
-            Fault::Kill | Fault::KillAll | Fault::Pause | Fault::Restart if self.is_somebody_damaged() => {}
+            Fault::Kill | Fault::Pause | Fault::Restart if !self.may_kill(broker) => {}
+            Fault::KillAll if self.is_somebody_damaged() => {}
             Fault::Kill => {
                 let down_ms = 50 + self.draw(2 * self.plan.session_ms);
                 self.crash(broker, Crash::Kill { eighths: 8 }, down_ms);
             }
             Fault::KillAll => self.crash_all(|_| Crash::Kill { eighths: 8 }),
             Fault::PowerCut => {
-                if self.plan.sync_each && !self.is_somebody_damaged() || self.may_damage(broker) {
+                if self.plan.sync_each && !self.is_somebody_damaged() || self.may_damage(&[broker]) {
                     let crash = self.draw_crash();
                     let down_ms = 50 + self.draw(2 * self.plan.session_ms);
                     self.damage(broker, !self.plan.sync_each);
@@ -94,16 +98,24 @@ impl World {
                     self.crash_all(|_| crash);
                 }
             }
-            Fault::Wipe => {
-                if self.may_damage(broker) {
-                    self.damage(broker, true);
-                    let down_ms = 50 + self.draw(self.plan.session_ms);
-                    self.crash(broker, Crash::Kill { eighths: 8 }, down_ms);
-                    if let Some(machine) = self.machine(broker) {
-                        machine.disk = SimDisk::new();
+            Fault::PowerCutTwo => {
+                let both = [broker, (broker + 1) % self.plan.brokers];
+                if self.may_damage(&both) {
+                    for broker in both {
+                        let crash = self.draw_crash();
+                        let down_ms = 50 + self.draw(2 * self.plan.session_ms);
+                        self.damage(broker, true);
+                        self.crash(broker, crash, down_ms);
                     }
                 }
             }
+            Fault::Wipe => {
+                if self.may_damage(&[broker]) {
+                    self.replace_disk(broker, SimDisk::new());
+                }
+            }
+            Fault::OldDisk => self.old_disk(broker),
+            Fault::BitRot => self.rot(broker),
             Fault::Pause => {
                 let until_ms = self.now_ms + self.draw(3 * self.plan.session_ms);
                 if let Some(machine) = self.machine(broker) {
@@ -124,7 +136,9 @@ impl World {
                     machine.wall_offset_ms = by_ms;
                 }
             }
-            Fault::DiskFull | Fault::WriteError | Fault::SyncError => self.disk_fault(fault, broker),
+            Fault::DiskFull | Fault::WriteError | Fault::ReadError | Fault::SyncError => {
+                self.disk_fault(fault, broker);
+            }
             Fault::HandOver => {
                 let (gap_ms, deposed_ms) = (self.draw(800), self.draw(2_000));
                 self.quorum.hand_over(self.now_ms, gap_ms, deposed_ms);
@@ -138,6 +152,20 @@ impl World {
                 self.schedule(lasts_ms, Event::Calm(Calm::Images(broker)));
             }
             Fault::ElectPreferred => self.quorum.elect_preferred(self.now_ms),
+            Fault::MoveLeader => {
+                if let Some(id) = self.draw_partition() {
+                    self.quorum.move_leader(id, BrokerId(broker), self.now_ms);
+                }
+            }
+            Fault::ChangeMinIsr => {
+                let topic = self.faults_rng.below(self.plan.topics.len());
+                let min_isr = 1 + self.faults_rng.below(3);
+                if !self.is_somebody_damaged() {
+                    let name = self.plan.topics[topic].name.clone();
+                    self.quorum.set_min_isr(&name, min_isr, self.now_ms);
+                }
+            }
+            Fault::Reassign => self.reassign(),
             Fault::Recreate => {
                 if self.faults_rng.chance(1, 3) {
                     let topic = self.faults_rng.below(self.plan.topics.len());
@@ -149,6 +177,10 @@ impl World {
             Fault::Roll => {
                 self.with_process(broker, |process, context| process.roll(context.now.wall_ms));
             }
+            Fault::Compact => {
+                self.with_process(broker, |process, context| process.compact(context.now.wall_ms));
+            }
+            Fault::Retain => self.retain(broker),
             Fault::ClientCrash => {
                 let place = self.faults_rng.below(self.producers.len());
                 if let Some(id) = self.producers[place].partition() {
@@ -156,6 +188,82 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The broker is killed and finds another disk when it comes back.
+    fn replace_disk(&mut self, broker: i32, disk: SimDisk) {
+        self.damage(broker, true);
+        let down_ms = 50 + self.draw(self.plan.session_ms);
+        self.crash(broker, Crash::Kill { eighths: 8 }, down_ms);
+        if let Some(machine) = self.machine(broker) {
+            machine.disk = disk;
+        }
+    }
+
+    /// Makes a copy of the disk, or puts the copy in its place if there is one.
+    fn old_disk(&mut self, broker: i32) {
+        let may = self.may_damage(&[broker]);
+        let Some(machine) = self.machine(broker) else { return };
+        match machine.copy.take() {
+            None => machine.copy = Some(machine.disk.state()),
+            Some(copy) if may => self.replace_disk(broker, SimDisk::from_state(copy)),
+            copy => machine.copy = copy,
+        }
+    }
+
+    fn rot(&mut self, broker: i32) {
+        if !self.may_damage(&[broker]) {
+            return;
+        }
+        let mut rng = SimRng::new(self.faults_rng.next_u64());
+        let place = self.with_process(broker, |process, _| Ok(process.rottable(&mut rng))).flatten();
+        let Some((path, position)) = place else { return };
+        self.damage(broker, true);
+        let down_ms = 50 + self.draw(self.plan.session_ms);
+        self.crash(broker, Crash::Kill { eighths: 8 }, down_ms);
+        self.corrupt(broker, &(path, position));
+    }
+
+    /// Another byte stands in that place of a file.
+    pub(crate) fn corrupt(&mut self, broker: i32, (path, position): &(PathBuf, u64)) {
+        let Some(machine) = self.machine(broker) else { return };
+        let rotten = machine.disk.corrupt(path, |bytes| {
+            if let Some(byte) = usize::try_from(*position).ok().and_then(|position| bytes.get_mut(position)) {
+                *byte ^= 1 << (position % 8);
+            }
+        });
+        debug_assert!(rotten.is_ok(), "{} is there", path.display());
+        machine.damaged = true;
+    }
+
+    pub(crate) fn retain(&mut self, broker: i32) {
+        let starts = self.with_process(broker, |process, context| process.retain(context.now.wall_ms));
+        for (id, below) in starts.unwrap_or_default() {
+            let partition = self.named(id);
+            self.history.events.push(rkafka_checker::Event::Deleted { partition, below });
+        }
+    }
+
+    /// As many replicas as before, or one more or less, on brokers drawn anew; sometimes back to where they were.
+    fn reassign(&mut self) {
+        let Some(id) = self.draw_partition().filter(|_| !self.is_somebody_damaged()) else { return };
+        let topic = self.quorum.image().topics().by_id(id.topic);
+        let now = topic.and_then(|topic| topic.partition(id.index)).map_or(1, |state| state.replicas.len());
+        let wanted = (now + self.faults_rng.below(3)).saturating_sub(1).max(1);
+        let mut left: Vec<BrokerId> = (0..self.plan.brokers).map(BrokerId).collect();
+        let mut target = Vec::new();
+        while target.len() < wanted && !left.is_empty() {
+            target.push(left.swap_remove(self.faults_rng.below(left.len())));
+        }
+        if self.faults_rng.chance(1, 5) {
+            target.clear();
+        }
+        self.quorum.reassign(id, &target, self.now_ms);
+    }
+
+    fn draw_partition(&mut self) -> Option<PartitionId> {
+        let all = self.all_partitions();
+        all.get(self.faults_rng.below(all.len())).map(|(id, _)| *id)
     }
 
     fn bad_weather(&mut self, fault: Fault, broker: i32) {
@@ -261,14 +369,15 @@ impl World {
                 }
                 self.schedule(lasts_ms, Event::Calm(Calm::Disk(broker)));
             }
-            Fault::WriteError if self.is_somebody_damaged() => {}
-            Fault::WriteError => {
+            Fault::WriteError | Fault::ReadError if self.is_somebody_damaged() => {}
+            Fault::WriteError | Fault::ReadError => {
+                let kind = if fault == Fault::ReadError { CallKind::Read } else { CallKind::Write };
                 if let Some(machine) = self.machine(broker) {
-                    machine.disk.fail_nth(CallKind::Write, nth, Failure::Io);
+                    machine.disk.fail_nth(kind, nth, Failure::Io);
                 }
             }
             _ => {
-                if self.may_damage(broker) {
+                if self.may_damage(&[broker]) {
                     self.damage(broker, true);
                     if let Some(machine) = self.machine(broker) {
                         machine.disk.fail_nth(CallKind::Sync, nth, Failure::Io);
@@ -310,27 +419,37 @@ impl World {
         }
     }
 
-    /// Whether this broker's disk may lose something.
-    fn may_damage(&self, broker: i32) -> bool {
-        if !self.plan.eligible_replicas || self.is_somebody_damaged() {
-            return false;
-        }
-        let topics = self.quorum.image().topics();
-        topics
-            .iter()
-            .flat_map(|topic| &topic.partitions)
-            .all(|state| !state.replicas.contains(&BrokerId(broker)) || self.is_safe_without(broker, state))
+    /// Whether the disks of these brokers may lose something.
+    fn may_damage(&self, brokers: &[i32]) -> bool {
+        self.plan.eligible_replicas && !self.is_somebody_damaged() && self.is_survivable(brokers)
     }
 
-    fn is_safe_without(&self, broker: i32, state: &Partition) -> bool {
-        let min_isr = self.plan.min_isr.min(state.replicas.len());
-        let stays = |holder: &BrokerId| {
-            let machine = self.machines.iter().find(|machine| machine.id == holder.0);
-            let epoch = self.quorum.image().brokers().get(*holder).map(|known| known.epoch);
-            let process = machine.and_then(|machine| machine.process.as_ref());
-            holder.0 != broker
-                && process.is_some_and(|process| Some(process.epoch) == epoch && !process.leaving)
-        };
-        min_isr > 1 && state.isr.iter().chain(state.elr()).any(stays)
+    /// Whether this broker may end without an orderly stop.
+    fn may_kill(&self, broker: i32) -> bool {
+        !self.is_somebody_damaged() || self.is_survivable(&[broker])
+    }
+
+    /// Whether of all partitions of these brokers fewer replicas than `min.insync.replicas` may have lost something
+    /// then, and somebody who goes on has everything.
+    fn is_survivable(&self, brokers: &[i32]) -> bool {
+        self.quorum.image().topics().iter().all(|topic| {
+            let min_isr = self.quorum.min_isr(topic);
+            topic.partitions.iter().all(|state| {
+                let concerned = state.replicas.iter().any(|broker| brokers.contains(&broker.0));
+                let losers = state.replicas.iter().filter(|broker| !self.stays(**broker, brokers)).count();
+                let mut holders = state.isr.iter().chain(state.elr());
+                !concerned || (losers < min_isr && holders.any(|holder| self.stays(*holder, brokers)))
+            })
+        })
+    }
+
+    /// Whether the broker is none of these, whole, and about to go on.
+    fn stays(&self, broker: BrokerId, without: &[i32]) -> bool {
+        let epoch = self.quorum.image().brokers().get(broker).map(|known| known.epoch);
+        let machine = self.machines.iter().find(|machine| machine.id == broker.0);
+        let whole = machine.filter(|machine| !machine.damaged && !machine.disk.has_faults());
+        let process = whole.and_then(|machine| machine.process.as_ref());
+        !without.contains(&broker.0)
+            && process.is_some_and(|process| Some(process.epoch) == epoch && !process.leaving)
     }
 }

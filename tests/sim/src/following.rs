@@ -15,7 +15,8 @@ use rkafka_log::{AppendError, Log, ReadLimits};
 
 use crate::message::{Body, Fetched, Message};
 use crate::net::Host;
-use crate::process::{Context, Process, Replica, Stop};
+use crate::process::{Context, Process, Stop};
+use crate::replica::Replica;
 
 /// The fetchers of a process, by source.
 #[derive(Debug, Default)]

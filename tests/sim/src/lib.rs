@@ -11,27 +11,39 @@
 //! | `plan` | what a seed decides in advance |
 //! | `world` | hosts, events, time |
 //! | `faults` | what goes wrong, and what keeps it survivable |
-//! | `process` `following` | one broker: leading, following, serving |
+//! | `machines` `traffic` `workload` | the world's brokers, messages and clients |
+//! | `process` `replica` `following` `upkeep` | one broker: leading, following, serving, tidying up |
 //! | `quorum` | the metadata quorum |
 //! | `client` | producers and consumers |
 //! | `net` `message` | the network and what goes over it |
 //! | `truth` | what is committed: the yardstick of the invariants |
+//! | `scenario` | directed runs: a script says what goes wrong |
+//! | `seeds` | seeds that once failed |
 
 mod client;
 mod faults;
 mod following;
+mod machines;
 mod message;
 mod net;
 mod plan;
 mod process;
 mod quorum;
+mod replica;
+mod scenario;
+mod seeds;
+mod traffic;
 mod truth;
+mod upkeep;
+mod workload;
 mod world;
 
 use rkafka_checker::Event;
 use rkafka_core::ids::PartitionId;
 
 pub use plan::{Fault, Plan};
+pub use scenario::{Scenario, scenarios};
+pub use seeds::{KnownSeed, known_seeds};
 pub use world::World;
 
 /// What a run was, when nothing was wrong with it.
@@ -53,23 +65,59 @@ const HEAL_MS: u64 = 30_000;
 /// # Errors
 /// What was wrong, with the command that shows it again.
 pub fn run(seed: u64, trace: bool) -> Result<Report, String> {
-    let failed = |what: String| {
-        format!("seed {seed}: {what}\n    shown again by: cargo xtask sim --seed {seed} --trace")
-    };
-    let plan = Plan::of(seed);
-    let mut world = World::new(plan, trace);
-    world.live().map_err(failed)
+    run_plan(Plan::of(seed), trace)
+}
+
+/// Runs a plan: a seed's, perhaps with fewer faults.
+///
+/// # Errors
+/// What was wrong, with the command that shows it again.
+pub fn run_plan(plan: Plan, trace: bool) -> Result<Report, String> {
+    let seed = plan.seed;
+    let mut names: Vec<String> = plan.faults.iter().map(|(fault, _)| format!("{fault:?}")).collect();
+    let mut again = format!("cargo xtask sim --seed {seed} --trace");
+    if plan.faults != Plan::of(seed).faults {
+        names.push("None".to_owned());
+        again += &format!(" --only {}", names.join(","));
+    }
+    let run = || World::new(plan, trace).live();
+    caught(run).map_err(|what| format!("seed {seed}: {what}\n    shown again by: {again}"))
+}
+
+/// The outcome of a run; a panic is a failure like any other: an assertion in a core.
+fn caught(run: impl FnOnce() -> Result<Report, String>) -> Result<Report, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("panicked: {}", text.unwrap_or("without a word")))
+    })
+}
+
+/// Whether this deliberate bug of the simulator's own glue was asked for (see rkafka-core's `mutants.rs`).
+#[cfg(rkafka_mutants)]
+pub(crate) fn mutant(id: &str) -> bool {
+    static CHOSEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    CHOSEN.get_or_init(|| std::env::var("RKAFKA_MUTANT").ok()).as_deref() == Some(id)
+}
+
+/// No bug was asked for.
+#[cfg(not(rkafka_mutants))]
+pub(crate) fn mutant(_id: &str) -> bool {
+    false
 }
 
 impl World {
     fn live(&mut self) -> Result<Report, String> {
         const QUIET_MS: u64 = 1_500;
-        if self.plan.brokers > 0 {
-            self.say(|| format!("{:?}", self.plan));
-        }
+        self.say(|| format!("{:?}", self.plan));
         self.run_until(QUIET_MS)?;
         self.begin_faults();
         self.run_until(QUIET_MS + self.plan.faulty_ms)?;
+        self.finish()
+    }
+
+    /// All faults end, the cluster becomes whole, and what everybody saw is judged.
+    fn finish(&mut self) -> Result<Report, String> {
         self.say(|| "--- all faults end".to_owned());
         self.heal();
         self.converge(true)?;
@@ -80,12 +128,8 @@ impl World {
         if let Some(first) = anomalies.first() {
             return Err(format!("{first} (and {} more)", anomalies.len() - 1));
         }
-        let is_acknowledged = |event: &&Event| match event {
-            Event::Send(send) => matches!(send.outcome, rkafka_checker::Outcome::Acknowledged(_)),
-            _ => false,
-        };
-        let acknowledged = self.history.events.iter().filter(is_acknowledged).count();
-        Ok(Report { hash: self.hash, events: self.events, acknowledged })
+        let acknowledged = self.acknowledged();
+        Ok(Report { hash: self.digest(), events: self.events, acknowledged })
     }
 
     /// Runs until the cluster is whole. While clients write, a write to every partition must succeed after the
@@ -132,7 +176,8 @@ impl World {
         for topic in image.topics().iter() {
             for (state, index) in topic.partitions.iter().zip(0..) {
                 let id = PartitionId { topic: topic.id, index };
-                if state.leader.is_none() || state.isr.len() < state.replicas.len() {
+                let whole = state.isr.len() == state.replicas.len() && !state.is_reassigning();
+                if state.leader.is_none() || !whole {
                     return Some(format!("{id} is {state:?}"));
                 }
                 let ends = state.replicas.iter().map(|broker| {

@@ -69,6 +69,11 @@ impl Network {
         self.blocked.insert((from, to));
     }
 
+    /// Messages get from `from` to `to` again.
+    pub(crate) fn unblock(&mut self, from: Host, to: Host) {
+        self.blocked.remove(&(from, to));
+    }
+
     /// Everybody can reach everybody again.
     pub(crate) fn unblock_all(&mut self) {
         self.blocked.clear();

@@ -63,11 +63,29 @@ pub enum Fault {
     Roll,
     /// A producer dies and another takes its place.
     ClientCrash,
+    /// A partition's leadership is handed to another member of its ISR.
+    MoveLeader,
+    /// A topic's `min.insync.replicas` is changed.
+    ChangeMinIsr,
+    /// A read fails.
+    ReadError,
+    /// A byte that was not synced yet is another one after a kill.
+    BitRot,
+    /// A broker comes back with a copy of its disk that was made some time ago.
+    OldDisk,
+    /// The cleaner goes over a broker's compacted logs.
+    Compact,
+    /// Retention removes old segments, on leaders and followers each for themselves.
+    Retain,
+    /// Two brokers lose power at once.
+    PowerCutTwo,
+    /// A partition's replicas are assigned to other brokers, or in another order.
+    Reassign,
 }
 
 impl Fault {
-    /// All of them.
-    pub const ALL: [Fault; 29] = [
+    /// All of them. New ones are added at the end: a seed draws each one's share by its place here.
+    pub const ALL: [Fault; 38] = [
         Fault::LoseRequests,
         Fault::LoseAnswers,
         Fault::Delay,
@@ -97,7 +115,22 @@ impl Fault {
         Fault::DeleteRecords,
         Fault::Roll,
         Fault::ClientCrash,
+        Fault::MoveLeader,
+        Fault::ChangeMinIsr,
+        Fault::ReadError,
+        Fault::BitRot,
+        Fault::OldDisk,
+        Fault::Compact,
+        Fault::Retain,
+        Fault::PowerCutTwo,
+        Fault::Reassign,
     ];
+
+    /// The fault of that name, as its variant is called.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Fault> {
+        Self::ALL.into_iter().find(|fault| format!("{fault:?}") == name)
+    }
 }
 
 /// A topic to be made.
@@ -107,8 +140,12 @@ pub struct TopicPlan {
     pub name: String,
     /// How many partitions.
     pub partitions: i32,
-    /// How many replicas.
+    /// How many replicas; -1 with an assignment.
     pub replicas: i16,
+    /// The brokers of a first and only partition, if somebody wants to say.
+    pub assignment: Vec<i32>,
+    /// `cleanup.policy=compact`.
+    pub compacted: bool,
 }
 
 /// Everything a seed decides in advance.
@@ -136,6 +173,8 @@ pub struct Plan {
     pub fault_interval_ms: u64,
     /// How long the faulty phase lasts.
     pub faulty_ms: u64,
+    /// A script says what happens and how much each producer writes.
+    pub directed: bool,
 }
 
 /// The stream of numbers for one concern: a draw in one does not shift the others.
@@ -153,11 +192,14 @@ impl Plan {
             name: format!("topic-{number}"),
             partitions: 1 + rng.below(3) as i32,
             replicas: [3, 3, 3, 2, 1][rng.below(5)],
+            assignment: Vec::new(),
+            compacted: stream(seed, 50 + number as u64).chance(1, 4),
         });
         let topics = topics.collect();
         let quiet = rng.chance(1, 10);
         let share = [20, 40, 70][rng.below(3)];
-        let drawn = Fault::ALL.into_iter().filter_map(|fault| {
+        let drawn = Fault::ALL.into_iter().zip(100..).filter_map(|(fault, concern)| {
+            let mut rng = stream(seed, concern);
             let weight = 1 + rng.below(4);
             rng.chance(share, 100).then_some((fault, weight))
         });
@@ -177,6 +219,14 @@ impl Plan {
             faults,
             fault_interval_ms: 100 + rng.next_u64() % 900,
             faulty_ms: 6_000 + rng.next_u64() % 10_000,
+            directed: false,
         }
+    }
+
+    /// The same without the faults that are not among these.
+    #[must_use]
+    pub fn only(mut self, faults: &[Fault]) -> Self {
+        self.faults.retain(|(fault, _)| faults.contains(fault));
+        self
     }
 }

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rkafka_checker::Value;
-use rkafka_core::controller::{Heartbeat, HeartbeatReply};
+use rkafka_config::BrokerConfig;
+use rkafka_core::controller::{Heartbeat, HeartbeatReply, View};
 use rkafka_core::ids::{BrokerId, PartitionId};
-use rkafka_core::image::{Changes, Image, Partition};
+use rkafka_core::image::{Changes, ConfigResource, Image, Partition};
 use rkafka_core::reconcile::{Action, LogOnDisk, Replica as ReplicaName, at_start, on_change};
 use rkafka_core::replica::leader::{
     IsrProposal, LeaderEffects, LeaderState, LogBounds, ProposalAnswer, ReplicationSettings,
@@ -20,7 +22,7 @@ use rkafka_core::replica::leader::{
 use rkafka_core::replica::lease::Lease;
 use rkafka_core::session::FetchSessions;
 use rkafka_core::time::Now;
-use rkafka_log::dirs::{FoundLog, LogDirs, LogPosition};
+use rkafka_log::dirs::{FoundLog, LogDirs};
 use rkafka_log::disk::mem::SimDisk;
 use rkafka_log::producer::ProducerError;
 use rkafka_log::{
@@ -29,7 +31,9 @@ use rkafka_log::{
 
 use crate::following::Following;
 use crate::message::{Body, ConsumeError, Consumed, Message, ProduceError};
+use crate::mutant;
 use crate::net::Host;
+use crate::replica::Replica;
 use crate::truth::Truth;
 
 /// Why a process does not go on.
@@ -90,30 +94,6 @@ pub(crate) struct Timing {
     pub(crate) lag_ms: u64,
 }
 
-/// A produce that waits for the high watermark.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    required_offset: i64,
-    base_offset: i64,
-    to: Host,
-    answers: (u64, u64),
-    value: Value,
-}
-
-/// A replica in this process.
-pub(crate) struct Replica {
-    pub(crate) log: Log,
-    pub(crate) name: TopicPartition,
-    pub(crate) leader: Option<LeaderState>,
-    /// The partition as the image has it.
-    pub(crate) state: Partition,
-    waiting: Vec<Waiting>,
-    /// Committed up to here, as the yardstick has been told.
-    pub(crate) verified: i64,
-    /// A proposal that was sent, and when.
-    proposed: Option<(IsrProposal, u64)>,
-}
-
 /// A running broker.
 pub(crate) struct Process {
     pub(crate) id: BrokerId,
@@ -130,8 +110,9 @@ pub(crate) struct Process {
     pub(crate) following: Following,
     pub(crate) sessions: FetchSessions,
     lease: Lease,
-    pub(crate) log_config: Arc<LogConfig>,
-    settings: ReplicationSettings,
+    /// Settings of the logs: of usual topics, and of compacted ones.
+    log_configs: [Arc<LogConfig>; 2],
+    config: Arc<BrokerConfig>,
     timing: Timing,
     /// It wants to stop in order.
     pub(crate) leaving: bool,
@@ -152,10 +133,10 @@ pub(crate) struct Start<'a> {
     pub(crate) disk: &'a SimDisk,
     /// An image, perhaps an old one.
     pub(crate) image: Image,
-    /// Settings of every log.
-    pub(crate) log_config: Arc<LogConfig>,
-    /// `min.insync.replicas`.
-    pub(crate) min_isr: usize,
+    /// Settings of the logs: of usual topics, and of compacted ones.
+    pub(crate) log_configs: [Arc<LogConfig>; 2],
+    /// Its configuration.
+    pub(crate) config: Arc<BrokerConfig>,
     /// Times.
     pub(crate) timing: Timing,
 }
@@ -175,12 +156,9 @@ impl Process {
             replicas: BTreeMap::new(),
             following: Following::default(),
             sessions: FetchSessions::new(1000, FetchSessions::EVICTION_MS),
-            lease: Lease::default(),
-            log_config: start.log_config,
-            settings: ReplicationSettings {
-                min_insync_replicas: start.min_isr,
-                lag_time_max_ms: start.timing.lag_ms,
-            },
+            lease: Lease::none(),
+            log_configs: start.log_configs,
+            config: start.config,
             timing: start.timing,
             leaving: false,
             may_stop: false,
@@ -228,7 +206,8 @@ impl Process {
                 Action::Open(replica) => {
                     let name = name_of(&replica);
                     let Some(log) = by_name.get(&name) else { continue };
-                    let opened = self.dirs.open_log(log, self.log_config.clone(), context.now.wall_ms)?;
+                    let config = self.log_config(&replica.topic);
+                    let opened = self.dirs.open_log(log, config, context.now.wall_ms)?;
                     self.insert(replica.id, name, opened.log, context)?;
                 }
                 other => self.act(other, context)?,
@@ -244,15 +223,7 @@ impl Process {
         log: Log,
         context: &mut Context<'_>,
     ) -> Result<(), Stop> {
-        let mut replica = Replica {
-            verified: log.log_start_offset(),
-            log,
-            name,
-            leader: None,
-            state: Partition::default(),
-            waiting: Vec::new(),
-            proposed: None,
-        };
+        let mut replica = Replica::new(name, log);
         replica.verify(id, context)?;
         self.replicas.insert(id, replica);
         Ok(())
@@ -267,13 +238,20 @@ impl Process {
             Action::Delete(replica) => self.delete(&replica, context)?,
             Action::Create(replica) => {
                 let (name, topic) = (name_of(&replica), replica.id.topic.to_string());
-                let log =
-                    self.dirs.create_log(&name, &topic, self.log_config.clone(), context.now.wall_ms)?;
+                let config = self.log_config(&replica.topic);
+                let log = self.dirs.create_log(&name, &topic, config, context.now.wall_ms)?;
                 self.insert(replica.id, name, log, context)?;
             }
             Action::Lead { replica, state } => self.lead(replica.id, state, context)?,
             Action::Follow { replica, state } => self.follow(replica.id, state, context)?,
-            Action::Open(_) | Action::Configure { .. } => {}
+            Action::Configure { topic } => {
+                for (state, index) in topic.partitions.iter().zip(0..) {
+                    if state.leader == Some(self.id) {
+                        self.lead(PartitionId { topic: topic.id, index }, state.clone(), context)?;
+                    }
+                }
+            }
+            Action::Open(_) => {}
         }
         Ok(())
     }
@@ -290,6 +268,7 @@ impl Process {
 
     fn lead(&mut self, id: PartitionId, state: Partition, context: &mut Context<'_>) -> Result<(), Stop> {
         self.following.unfollow(id);
+        let settings = self.settings(id);
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
         let now_ms = context.now.mono_ms;
         let effects = match &mut replica.leader {
@@ -299,23 +278,48 @@ impl Process {
             _ => {
                 replica.log.assign_epoch(state.leader_epoch)?;
                 replica.refuse_waiting(id, context);
-                let told = context.truth.on_lead(id, self.id, state.leader_epoch, &replica.log);
-                told.map_err(Stop::Violation)?;
+                context.truth.on_lead(id, self.id, state.leader_epoch, &replica.log)?;
                 let bounds = LogBounds {
                     log_start_offset: replica.log.log_start_offset(),
                     high_watermark: replica.log.high_watermark(),
                     log_end_offset: replica.log.log_end_offset(),
                 };
                 let brokers = self.image.brokers();
-                let (leader, effects) =
-                    LeaderState::new(self.id, &state, brokers, bounds, self.settings, now_ms);
+                let (leader, effects) = LeaderState::new(self.id, &state, brokers, bounds, settings, now_ms);
                 replica.leader = Some(leader);
                 replica.proposed = None;
                 effects
             }
         };
         replica.state = state;
+        self.carry_out(id, effects, context)?;
+        // As in the node, after the partition: an order that must not matter (KIP-966).
+        let leader = self.replicas.get_mut(&id).and_then(|replica| replica.leader.as_mut());
+        let effects = leader.map(|leader| leader.on_settings(settings, now_ms)).unwrap_or_default();
         self.carry_out(id, effects, context)
+    }
+
+    fn settings(&self, id: PartitionId) -> ReplicationSettings {
+        let view = View { image: &self.image, config: &self.config };
+        let topic = self.image.topics().by_id(id.topic);
+        ReplicationSettings {
+            min_insync_replicas: topic.map_or(1, |topic| view.effective_min_isr(topic)),
+            lag_time_max_ms: self.timing.lag_ms,
+        }
+    }
+
+    fn log_config(&self, topic: &str) -> Arc<LogConfig> {
+        let policy = self.image.configs().value(&ConfigResource::topic(topic), "cleanup.policy");
+        let [usual, compacted] = &self.log_configs;
+        Arc::clone(if policy == Some("compact") { compacted } else { usual })
+    }
+
+    /// Panics if the state of a replica contradicts itself, or somebody waits who need not.
+    pub(crate) fn check_invariants(&self) {
+        for replica in self.replicas.values() {
+            replica.leader.iter().for_each(LeaderState::check_invariants);
+            replica.waits.check_invariants(replica.log.high_watermark());
+        }
     }
 
     fn follow(&mut self, id: PartitionId, state: Partition, context: &mut Context<'_>) -> Result<(), Stop> {
@@ -341,13 +345,10 @@ impl Process {
         context: &mut Context<'_>,
     ) -> Result<(), Stop> {
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
-        if let Some(leader) = &replica.leader {
-            leader.check_invariants();
-        }
         if let Some(high_watermark) = effects.high_watermark {
             replica.log.update_high_watermark(high_watermark);
             replica.verify(id, context)?;
-            let may_acknowledge = self.lease.is_valid(context.now.mono_ms);
+            let may_acknowledge = self.lease.holds(context.now.mono_ms);
             replica.answer_waiting(id, may_acknowledge, context);
         }
         if let Some(proposal) = effects.proposal {
@@ -396,9 +397,9 @@ impl Process {
     fn on_heard(&mut self, sent_ms: u64, reply: Option<HeartbeatReply>) {
         match reply {
             Some(reply) if reply.shut_down => self.may_stop = true,
-            Some(reply) if reply.fenced => self.lease.revoke(),
-            Some(_) => self.lease.renew(sent_ms, self.timing.session_ms),
-            None => self.lease.revoke(),
+            Some(reply) if reply.fenced => self.lease.end(),
+            Some(_) => self.lease.renew(sent_ms, Duration::from_millis(self.timing.session_ms)),
+            None => self.lease.end(),
         }
     }
 
@@ -427,14 +428,15 @@ impl Process {
         acks: i16,
         context: &mut Context<'_>,
     ) -> Result<Option<Result<i64, ProduceError>>, Stop> {
-        let may_act = self.lease.is_valid(context.now.mono_ms);
+        let may_act = self.lease.holds(context.now.mono_ms);
         let Some(replica) = self.replicas.get_mut(&id) else {
             return Ok(Some(Err(ProduceError::NotLeader)));
         };
         let Some(leader) = replica.leader.as_mut().filter(|_| may_act) else {
             return Ok(Some(Err(ProduceError::NotLeader)));
         };
-        if leader.check_append(acks).is_err() {
+        let refused = leader.check_append(acks).is_err();
+        if refused && !mutant("refuse-after-append") {
             return Ok(Some(Err(ProduceError::NotEnoughReplicas)));
         }
         let append = AppendContext {
@@ -460,19 +462,16 @@ impl Process {
             false => leader.on_append(end, context.now.mono_ms),
         };
         self.carry_out(id, effects, context)?;
+        if refused {
+            return Ok(Some(Err(ProduceError::NotEnoughReplicas)));
+        }
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(None) };
         let awaited =
             replica.leader.as_ref().and_then(|leader| leader.awaits(outcome.last_offset, outcome.duplicate));
         match awaited.filter(|_| acks == -1) {
             None => Ok(Some(Ok(outcome.base_offset))),
             Some(required_offset) => {
-                replica.waiting.push(Waiting {
-                    required_offset,
-                    base_offset: outcome.base_offset,
-                    to: message.from,
-                    answers: (message.connection, message.life),
-                    value,
-                });
+                replica.wait(required_offset, outcome.base_offset, message, value);
                 Ok(None)
             }
         }
@@ -539,113 +538,6 @@ impl Process {
             self.carry_out(id, effects, context)?;
         }
         Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Stop> {
-        let mut positions = Vec::new();
-        for replica in self.replicas.values_mut() {
-            match replica.log.flush() {
-                Err(error) if error.is_disk_full() => {}
-                other => other?,
-            }
-            positions.push(replica.position());
-        }
-        match self.dirs.write_checkpoints(|| positions) {
-            Err(error) if error.is_disk_full() => Ok(()),
-            other => Ok(other?),
-        }
-    }
-
-    /// An orderly end. The next life may say that it stopped cleanly.
-    pub(crate) fn close(self) -> Result<(), Stop> {
-        let mut positions = Vec::new();
-        for replica in self.replicas.into_values() {
-            let mut position = replica.position();
-            let end = replica.log.log_end_offset();
-            replica.log.close()?;
-            position.recovery_point = end;
-            positions.push(position);
-        }
-        self.dirs.write_checkpoints(|| positions)?;
-        self.dirs.mark_clean(-1)?;
-        Ok(())
-    }
-
-    /// Deletes records of a partition that is led here: DeleteRecords. Returns the new log start.
-    pub(crate) fn delete_records(&mut self, id: PartitionId, below: i64) -> Result<Option<i64>, Stop> {
-        let Some(replica) = self.replicas.get_mut(&id) else { return Ok(None) };
-        let Some(leader) = &mut replica.leader else { return Ok(None) };
-        let below = below.min(replica.log.high_watermark());
-        match replica.log.advance_log_start(below) {
-            Err(error) if error.is_disk_full() => return Ok(None),
-            other => other?,
-        };
-        leader.on_log_start_advanced(replica.log.log_start_offset());
-        Ok(Some(replica.log.log_start_offset()))
-    }
-
-    /// Begins a new segment in each log.
-    pub(crate) fn roll(&mut self, wall_ms: i64) -> Result<(), Stop> {
-        for replica in self.replicas.values_mut() {
-            match replica.log.roll(wall_ms) {
-                Err(error) if error.is_disk_full() => {}
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Replica {
-    /// Tells the yardstick what has come below the high watermark.
-    pub(crate) fn verify(&mut self, id: PartitionId, context: &mut Context<'_>) -> Result<(), Stop> {
-        if self.log.high_watermark() > self.verified {
-            let told = context.truth.on_high_watermark(id, self.verified, &self.log);
-            told.map_err(Stop::Violation)?;
-            self.verified = self.log.high_watermark();
-        }
-        Ok(())
-    }
-
-    fn answer_waiting(&mut self, id: PartitionId, may_acknowledge: bool, context: &mut Context<'_>) {
-        let high_watermark = self.log.high_watermark();
-        let (done, waiting) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|waiting: &Waiting| waiting.required_offset <= high_watermark);
-        self.waiting = waiting;
-        let enough = self.leader.as_ref().is_some_and(|leader| leader.check_committed().is_ok());
-        for waiting in done {
-            let result = match (may_acknowledge, enough) {
-                (true, true) => Ok(waiting.base_offset),
-                (true, false) => Err(ProduceError::NotEnoughReplicasAfterAppend),
-                (false, _) => Err(ProduceError::NotLeader),
-            };
-            waiting.answer(id, result, context);
-        }
-    }
-
-    fn refuse_waiting(&mut self, id: PartitionId, context: &mut Context<'_>) {
-        for waiting in std::mem::take(&mut self.waiting) {
-            waiting.answer(id, Err(ProduceError::NotLeader), context);
-        }
-    }
-
-    fn position(&self) -> LogPosition {
-        LogPosition {
-            partition: self.name.clone(),
-            dir: PathBuf::from("/data"),
-            recovery_point: self.log.recovery_point(),
-            log_start_offset: self.log.log_start_offset(),
-            high_watermark: self.log.high_watermark(),
-        }
-    }
-}
-
-impl Waiting {
-    fn answer(self, partition: PartitionId, result: Result<i64, ProduceError>, context: &mut Context<'_>) {
-        let at_ms = context.now.mono_ms;
-        let body = Body::Produced { partition, value: self.value, result, at_ms };
-        context.out.push(Outgoing { to: self.to, answers: Some(self.answers), body });
     }
 }
 

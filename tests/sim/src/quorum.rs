@@ -5,19 +5,25 @@
 //! image, and nothing else: what it proposes is never committed. (Heartbeats need a commit's proof in this
 //! sense: answered from an old term they would let a broker believe in a session that the cluster has ended.)
 
+use std::sync::Arc;
+
 use rkafka_config::{BrokerConfig, Properties};
 use rkafka_core::controller::{
-    AlterPartition, CreateTopics, DeleteTopics, Draws, ELIGIBLE_LEADER_REPLICAS, ElectLeaders, ElectionKind,
-    ErrorKind, NewIsr, NewTopic, Outcome, Sessions, TopicRef, View, alter_partition, balance_leaders,
-    create_topics, delete_topics, elect_leaders, fence_expired, heartbeat, register_broker,
+    AlterConfigs, AlterPartition, AlterReassignments, AlterResource, Assignment, ConfigChange,
+    ConfigOperation, CreateTopics, DeleteTopics, Draws, ELIGIBLE_LEADER_REPLICAS, ElectLeaders, ElectionKind,
+    ErrorKind, NewIsr, NewReassignment, NewTopic, OpType, Outcome, Sessions, TopicRef, View, alter_configs,
+    alter_partition, alter_reassignments, balance_leaders, create_topics, delete_topics, elect_leaders,
+    fence_expired, heartbeat, register_broker,
 };
 use rkafka_core::ids::{BrokerId, PartitionId, TopicId};
-use rkafka_core::image::{Changes, Delta, Image, MetadataRecord};
+use rkafka_core::image::{Changes, ConfigResource, Delta, Image, MetadataRecord, PartitionChange, Topic};
 use rkafka_core::replica::leader::{IsrProposal, ProposalAnswer};
 use rkafka_log::disk::mem::SimRng;
 
 use crate::message::{Body, Message};
+use crate::mutant;
 use crate::net::Host;
+use crate::plan::TopicPlan;
 
 /// The name of the simulated cluster.
 pub(crate) const CLUSTER_ID: &str = "simulated-cluster";
@@ -27,7 +33,7 @@ pub(crate) struct Quorum {
     /// Every image there was, with what changed on the way to it.
     pub(crate) history: Vec<(Image, Changes)>,
     sessions: Sessions,
-    config: BrokerConfig,
+    config: Arc<BrokerConfig>,
     session_ms: u64,
     rng: SimRng,
     /// No controller is active before.
@@ -35,7 +41,8 @@ pub(crate) struct Quorum {
     /// A deposed controller that still answers, with its image, until then.
     deposed: Option<(Image, u64)>,
     topics_created: u8,
-    /// Who was fenced, and unfenced, when: (broker, fenced, milliseconds).
+    /// Who was fenced, and unfenced, when: (broker, fenced, milliseconds). A broker that leaves by its own wish is
+    /// fenced while its session lasts, and if it does not hear of it, acknowledges up to its session's end.
     pub(crate) fencings: Vec<(BrokerId, bool, u64)>,
 }
 
@@ -45,6 +52,7 @@ impl Quorum {
         let text = format!("min.insync.replicas={min_isr}\nunclean.leader.election.enable=false\n");
         let file = Properties::parse("sim.properties", text.as_bytes()).expect("well formed");
         let (config, _) = BrokerConfig::from_properties(&file, &[]).expect("valid");
+        let config = Arc::new(config);
         let image = Image::default();
         let sessions = Sessions::new(&View { image: &image, config: &config }, session_ms, 0);
         let mut quorum = Quorum {
@@ -71,7 +79,22 @@ impl Quorum {
         &self.history.last().expect("the first image is always there").0
     }
 
+    /// What every node's configuration says.
+    pub(crate) fn config(&self) -> Arc<BrokerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// `min.insync.replicas` as it is in force for a topic.
+    pub(crate) fn min_isr(&self, topic: &Topic) -> usize {
+        View { image: self.image(), config: &self.config }.effective_min_isr(topic)
+    }
+
     fn commit(&mut self, records: &[MetadataRecord], now_ms: u64) {
+        self.commit_wish(records, now_ms, 0);
+    }
+
+    /// Commits what a broker asked for whose session lasts so much longer.
+    fn commit_wish(&mut self, records: &[MetadataRecord], now_ms: u64, session_ms: u64) {
         if records.is_empty() {
             return;
         }
@@ -83,7 +106,8 @@ impl Quorum {
         for record in records {
             match record {
                 MetadataRecord::BrokerChange { id, change, .. } => {
-                    self.fencings.extend(change.fenced.map(|fenced| (*id, fenced, now_ms)));
+                    let at_ms = |fenced: bool| now_ms + if fenced { session_ms } else { 0 };
+                    self.fencings.extend(change.fenced.map(|fenced| (*id, fenced, at_ms(fenced))));
                 }
                 MetadataRecord::RegisterBroker { broker } => {
                     self.fencings.push((broker.id, broker.fenced, now_ms));
@@ -123,7 +147,8 @@ impl Quorum {
                     let view = View { image, config: &self.config };
                     let (answer, records) = alter(&view, message.from, *partition, proposal, *broker_epoch);
                     let (partition, proposal) = (*partition, proposal.clone());
-                    records.is_empty().then_some(Body::Altered { partition, proposal, answer })
+                    let may_answer = records.is_empty() || mutant("answer-before-commit");
+                    may_answer.then_some(Body::Altered { partition, proposal, answer })
                 }
                 _ => None,
             };
@@ -152,7 +177,11 @@ impl Quorum {
             }
             _ => return None,
         };
-        self.commit(&records, now_ms);
+        let session_ms = match &message.body {
+            Body::Heartbeat { heartbeat, .. } if heartbeat.want_shutdown => self.session_ms,
+            _ => 0,
+        };
+        self.commit_wish(&records, now_ms, session_ms);
         Some(body)
     }
 
@@ -185,17 +214,70 @@ impl Quorum {
         }
     }
 
+    /// An operator hands the leadership to a member of the ISR that is live; says whether there was such a one.
+    /// (Kafka's way is to assign the same replicas in another order and to elect the preferred one.)
+    pub(crate) fn move_leader(&mut self, id: PartitionId, to: BrokerId, now_ms: u64) -> bool {
+        let topic = self.image().topics().by_id(id.topic);
+        let state = topic.and_then(|topic| topic.partition(id.index));
+        let fits = state.is_some_and(|state| state.isr.contains(&to) && state.leader != Some(to));
+        if now_ms < self.active_at_ms || !fits || !self.image().brokers().is_active(to) {
+            return false;
+        }
+        let change = PartitionChange { leader: Some(Some(to)), ..PartitionChange::default() };
+        let record = MetadataRecord::PartitionChange { topic: id.topic, index: id.index, change };
+        self.commit(&[record], now_ms);
+        true
+    }
+
+    /// An operator assigns a partition's replicas to other brokers, the preferred leader first, or, without any, takes
+    /// back the reassignment that goes on (KIP-455); says whether that began.
+    pub(crate) fn reassign(&mut self, id: PartitionId, target: &[BrokerId], now_ms: u64) -> bool {
+        let image = self.image().clone();
+        let Some(topic) = image.topics().by_id(id.topic).filter(|_| now_ms >= self.active_at_ms) else {
+            return false;
+        };
+        let replicas = Some(target.to_vec()).filter(|target| !target.is_empty());
+        let new = NewReassignment { topic: topic.name.to_string(), partition: id.index, replicas };
+        let request = AlterReassignments { partitions: vec![new], allow_replication_factor_change: true };
+        let outcome = alter_reassignments(&View { image: &image, config: &self.config }, &request);
+        self.commit(&outcome.records, now_ms);
+        outcome.reply.iter().all(|reply| reply.result.is_ok())
+    }
+
+    /// An operator changes `min.insync.replicas` of a topic.
+    pub(crate) fn set_min_isr(&mut self, topic: &str, min_isr: usize, now_ms: u64) {
+        if now_ms < self.active_at_ms {
+            return;
+        }
+        let operation = ConfigOperation {
+            key: "min.insync.replicas".to_owned(),
+            op: OpType::Set,
+            value: Some(min_isr.to_string()),
+        };
+        let change = ConfigChange::Increment(vec![operation]);
+        let resources = vec![AlterResource { resource: ConfigResource::topic(topic), change }];
+        let request = AlterConfigs { received_by: BrokerId(0), resources, validate_only: false };
+        let image = self.image().clone();
+        let outcome = alter_configs(&View { image: &image, config: &self.config }, &request);
+        self.commit(&outcome.records, now_ms);
+    }
+
     /// Makes a topic; says whether that worked.
-    pub(crate) fn create_topic(&mut self, name: &str, partitions: i32, replicas: i16, now_ms: u64) -> bool {
+    pub(crate) fn create_topic(&mut self, plan: &TopicPlan, now_ms: u64) -> bool {
         if now_ms < self.active_at_ms {
             return false;
         }
+        let brokers: Vec<BrokerId> = plan.assignment.iter().map(|id| BrokerId(*id)).collect();
+        let assigned = Assignment { partition: 0, brokers };
+        let assignments: Vec<Assignment> =
+            Some(assigned).filter(|assigned| !assigned.brokers.is_empty()).into_iter().collect();
+        let compact = ("cleanup.policy".to_owned(), Some("compact".to_owned()));
         let topic = NewTopic {
-            name: name.to_owned(),
-            partitions,
-            replication_factor: replicas,
-            assignments: Vec::new(),
-            configs: Vec::new(),
+            name: plan.name.clone(),
+            partitions: if assignments.is_empty() { plan.partitions } else { -1 },
+            replication_factor: plan.replicas,
+            assignments,
+            configs: plan.compacted.then_some(compact).into_iter().collect(),
         };
         let image = self.image().clone();
         self.topics_created += 1;

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use rkafka_core::ids::{BrokerId, PartitionId};
 use rkafka_log::{Log, ReadLimits};
-use rkafka_record::Batches;
+use rkafka_record::{BatchRef, Batches, DecodeLimits};
+
+use crate::client::{SHARED_KEY, values_of};
+use crate::process::Stop;
 
 /// One committed batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,8 @@ struct Committed {
     last_offset: i64,
     leader_epoch: i32,
     crc: u32,
+    /// A later record may take its place: it has the key that many share, in a compacted topic.
+    replaceable: bool,
 }
 
 /// What is known of one partition.
@@ -36,23 +41,27 @@ struct PartitionTruth {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Truth {
     partitions: BTreeMap<PartitionId, PartitionTruth>,
+    /// Counts how often anything was committed.
+    risen: u64,
 }
 
 /// Reads the batches that begin at `from` or behind it and end below `to`.
-fn batches(log: &Log, from: i64, to: i64) -> Result<Vec<(i64, Committed)>, String> {
+fn batches(log: &Log, from: i64, to: i64) -> Result<Vec<(i64, Committed)>, Stop> {
+    let compacted = log.config().cleanup_policy.compact;
     let (reader, mut offset, mut found) = (log.reader(), from.max(log.log_start_offset()), Vec::new());
     while offset < to {
         let limits = ReadLimits { max_bytes: 1 << 20, upper_offset: to, at_least_one_batch: true };
-        let read = reader.read(offset, limits).map_err(|error| error.to_string())?;
+        let read = reader.read(offset, limits).map_err(|error| Stop::Disk(error.to_string()))?;
         let Some(slice) = read.slice else { break };
-        let bytes = slice.bytes().map_err(|error| error.to_string())?;
-        for batch in Batches::new(&bytes) {
-            let header = batch.map_err(|error| error.to_string())?.header();
+        for batch in Batches::new(&slice.bytes()?) {
+            let batch = batch.map_err(|error| Stop::Violation(error.to_string()))?;
+            let header = batch.header();
             if header.base_offset() >= from {
                 let committed = Committed {
                     last_offset: header.last_offset(),
                     leader_epoch: header.partition_leader_epoch(),
                     crc: header.crc(),
+                    replaceable: compacted && has_shared_key(&batch),
                 };
                 found.push((header.base_offset(), committed));
             }
@@ -62,16 +71,28 @@ fn batches(log: &Log, from: i64, to: i64) -> Result<Vec<(i64, Committed)>, Strin
     Ok(found)
 }
 
+fn has_shared_key(batch: &BatchRef<'_>) -> bool {
+    let Ok(decoded) = batch.decode(DecodeLimits::default()) else { return false };
+    decoded.records().flatten().any(|record| record.key == Some(SHARED_KEY))
+}
+
 impl Truth {
+    /// Rises whenever anything is committed.
+    pub(crate) fn risen(&self) -> u64 {
+        self.risen
+    }
+
     /// A replica's high watermark rose from `from` to where it is now.
-    pub(crate) fn on_high_watermark(&mut self, id: PartitionId, from: i64, log: &Log) -> Result<(), String> {
+    pub(crate) fn on_high_watermark(&mut self, id: PartitionId, from: i64, log: &Log) -> Result<(), Stop> {
         let truth = self.partitions.entry(id).or_default();
         for (base, batch) in batches(log, from, log.high_watermark())? {
             let known = *truth.batches.entry(base).or_insert(batch);
-            if known != batch {
-                return Err(format!("{id} offset {base}: {batch:?} is committed here, {known:?} elsewhere"));
+            if known != batch && !known.replaceable {
+                let what = format!("{id} offset {base}: {batch:?} is committed here, {known:?} elsewhere");
+                return Err(Stop::Violation(what));
             }
         }
+        self.risen += u64::from(log.high_watermark() > truth.end);
         truth.end = truth.end.max(log.high_watermark());
         Ok(())
     }
@@ -90,25 +111,27 @@ impl Truth {
         leader: BrokerId,
         leader_epoch: i32,
         log: &Log,
-    ) -> Result<(), String> {
+    ) -> Result<(), Stop> {
         let truth = self.partitions.entry(id).or_default();
         let first = *truth.leaders.entry(leader_epoch).or_insert(leader);
         if first != leader {
-            return Err(format!("{id} is led by {first} and by {leader} in epoch {leader_epoch}"));
+            let what = format!("{id} is led by {first} and by {leader} in epoch {leader_epoch}");
+            return Err(Stop::Violation(what));
         }
         let due = truth.due.get(&leader_epoch).copied().unwrap_or(0);
         if log.log_end_offset() < due {
             let (end, committed) = (log.log_end_offset(), due);
-            return Err(format!("{leader} leads {id} from {end} on, but {committed} were committed"));
+            let what = format!("{leader} leads {id} from {end} on, but {committed} were committed");
+            return Err(Stop::Violation(what));
         }
         let mine: BTreeMap<i64, Committed> = batches(log, log.log_start_offset(), due)?.into_iter().collect();
         let start = log.log_start_offset();
         for (base, committed) in truth.batches.range(start..due.max(start)) {
-            if mine.get(base) != Some(committed) {
+            // Compacted, it is gone, or a batch without records.
+            if mine.get(base) != Some(committed) && !committed.replaceable {
                 let own = mine.get(base);
-                return Err(format!(
-                    "{leader} leads {id} with {own:?} at {base}, committed is {committed:?}"
-                ));
+                let what = format!("{leader} leads {id} with {own:?} at {base}, committed is {committed:?}");
+                return Err(Stop::Violation(what));
             }
         }
         Ok(())
@@ -133,7 +156,8 @@ impl Truth {
     }
 }
 
-/// All values of a log.
+/// All values of a log. Of a compacted one those only that no later one replaces: what else is left, differs from
+/// replica to replica.
 pub(crate) fn values(log: &Log) -> Result<Vec<(i64, rkafka_checker::Value)>, String> {
     let (reader, mut offset, mut found) = (log.reader(), log.log_start_offset(), Vec::new());
     while offset < log.log_end_offset() {
@@ -141,7 +165,8 @@ pub(crate) fn values(log: &Log) -> Result<Vec<(i64, rkafka_checker::Value)>, Str
         let read = reader.read(offset, limits).map_err(|error| error.to_string())?;
         let Some(slice) = read.slice else { break };
         let bytes = slice.bytes().map_err(|error| error.to_string())?;
-        found.extend(crate::client::values(&bytes, offset));
+        let compacted = log.config().cleanup_policy.compact;
+        found.extend(values_of(&bytes, offset, |key| !compacted || key != SHARED_KEY));
         offset = read.next_offset;
     }
     Ok(found)

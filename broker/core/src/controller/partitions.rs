@@ -321,7 +321,7 @@ fn check_alteration(
     if partition.leader != Some(sender) {
         return Err(ErrorKind::InvalidRequest.into());
     }
-    if wanted.partition_epoch < partition.partition_epoch {
+    if mutant!("accept-stale-partition-epoch", wanted.partition_epoch < partition.partition_epoch, false) {
         return Err(ErrorKind::InvalidUpdateVersion.into());
     }
     let members: BTreeSet<BrokerId> = wanted.isr.iter().map(|(broker, _)| *broker).collect();

@@ -4,141 +4,24 @@
 //! - The **high watermark** is the least log end offset over the *maximal* ISR: the committed ISR and whoever is
 //!   being added to it. A follower out of the ISR that is caught up and may join holds it back too, or it could
 //!   never catch up with a busy leader. It stands still while fewer replicas are in sync than
-//!   `min.insync.replicas` asks for, and never goes back within a leader epoch.
+//!   `min.insync.replicas` asks for, and never goes back within a leader epoch. Where the controller keeps eligible
+//!   leader replicas (KIP-966), too few are in sync by *its* setting, of which this leader may not have heard yet.
 //! - The **ISR** is the controller's. The leader proposes changes, one at a time; an expansion counts at once
 //!   (it only makes the high watermark stricter), a shrink only once the controller has committed it.
 //! - A follower joins when it has reached the high watermark and the start of this leader epoch, its broker is
 //!   live, and it fetches under the broker epoch of its present registration.
 
-use thiserror::Error;
+mod types;
 
 use crate::ids::BrokerId;
 use crate::image::{BrokerList, Brokers, Partition};
 
 use super::divergence::Comparison;
 
-/// What a step wants done outside, after the partition's lock is released.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use]
-pub struct LeaderEffects {
-    /// The high watermark moved here: publish it, complete produces up to it, wake fetches that wait for it.
-    pub high_watermark: Option<i64>,
-    /// Send this to the controller (AlterPartition) and bring the answer to [`LeaderState::on_answer`].
-    pub proposal: Option<IsrProposal>,
-}
-
-/// An ISR the leader asks the controller for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IsrProposal {
-    /// The epoch the sender leads in.
-    pub leader_epoch: i32,
-    /// The partition epoch the sender knows.
-    pub partition_epoch: i32,
-    /// The members, each with its broker epoch; -1 where the leader does not know it (KIP-903).
-    pub isr: Vec<(BrokerId, i64)>,
-}
-
-/// What the controller said to a proposal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProposalAnswer {
-    /// It is so, or already was; this is the partition now.
-    Committed(Partition),
-    /// It was not done: a member may not be in the ISR. If the proposal was sent more than once, an earlier copy
-    /// may still be under way and be done later; the leader then asks for the committed ISR again, which makes
-    /// every earlier copy stale, before it believes this.
-    Ineligible,
-    /// The leader knows less than the controller; the next image will tell (or end its leadership).
-    Stale,
-    /// Nobody answered, or not the controller: it may or may not have been done. Ask again.
-    Unknown,
-}
-
-/// Why a partition does not take a produce request with acks=-1 (NOT_ENOUGH_REPLICAS).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "The size of the current ISR {in_sync} is insufficient to satisfy the min.isr requirement of {min_isr} \
-     for this partition"
-)]
-pub struct NotEnoughReplicas {
-    /// How many replicas are in sync.
-    pub in_sync: usize,
-    /// How many must be.
-    pub min_isr: usize,
-}
-
-/// Why a follower's fetch does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum FetchRefused {
-    /// The broker is no replica of the partition, as far as this leader knows (UNKNOWN_LEADER_EPOCH lets the
-    /// follower ask again once both have the same image).
-    #[error("broker {0} is not a replica of this partition in this leader epoch")]
-    NotReplica(BrokerId),
-    /// The request comes from an earlier life of the broker (KIP-903).
-    #[error("broker {broker} fetches under broker epoch {epoch}, but is registered with {registered}")]
-    StaleBrokerEpoch {
-        /// The broker.
-        broker: BrokerId,
-        /// The epoch of its request.
-        epoch: i64,
-        /// The epoch of its registration.
-        registered: i64,
-    },
-}
-
-/// A leader epoch in a request that is not this leader's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum EpochMismatch {
-    /// The sender has an older image (FENCED_LEADER_EPOCH).
-    #[error("leader epoch {requested} is older than the current {current}")]
-    Fenced {
-        /// The epoch of the request.
-        requested: i32,
-        /// The epoch of this leader.
-        current: i32,
-    },
-    /// The sender has a newer image (UNKNOWN_LEADER_EPOCH).
-    #[error("leader epoch {requested} is newer than the current {current}")]
-    Unknown {
-        /// The epoch of the request.
-        requested: i32,
-        /// The epoch of this leader.
-        current: i32,
-    },
-}
-
-/// A follower's fetch, when its position agrees with the leader's log. One that diverges must be answered with
-/// the diverging epoch and not be counted (KAFKA-13141).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FollowerFetch {
-    /// Who.
-    pub broker: BrokerId,
-    /// The broker epoch it fetches under; -1 if the request has none.
-    pub broker_epoch: i64,
-    /// The offset it asks for: its log end offset.
-    pub offset: i64,
-    /// Where its log starts.
-    pub log_start_offset: i64,
-}
-
-/// Where the local log stands when leadership begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogBounds {
-    /// The first offset.
-    pub log_start_offset: i64,
-    /// The high watermark known so far.
-    pub high_watermark: i64,
-    /// The next offset to be written.
-    pub log_end_offset: i64,
-}
-
-/// Settings that decide about commits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplicationSettings {
-    /// `min.insync.replicas` of the topic, as configured.
-    pub min_insync_replicas: usize,
-    /// `replica.lag.time.max.ms`.
-    pub lag_time_max_ms: u64,
-}
+pub use types::{
+    EpochMismatch, FetchRefused, FollowerFetch, IsrProposal, LeaderEffects, LogBounds, NotEnoughReplicas,
+    ProposalAnswer, ReplicationSettings,
+};
 
 /// Another replica, as this leader knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,6 +95,8 @@ pub struct LeaderState {
     epoch_start_offset: i64,
     /// The ISR the controller has committed.
     isr: BrokerList,
+    /// Beside it the controller has committed eligible leader replicas.
+    has_eligible_replicas: bool,
     isr_state: IsrState,
     followers: Vec<Follower>,
     log_start_offset: i64,
@@ -237,6 +122,7 @@ impl LeaderState {
             partition_epoch: partition.partition_epoch,
             epoch_start_offset: log.log_end_offset,
             isr: BrokerList::new(),
+            has_eligible_replicas: false,
             isr_state: IsrState::Committed,
             followers: Vec::new(),
             log_start_offset: log.log_start_offset,
@@ -281,10 +167,16 @@ impl LeaderState {
         self.high_watermark < self.epoch_start_offset
     }
 
-    /// How many replicas must be in sync: what the topic asks for, but never more than it has replicas.
+    /// How many replicas must be in sync: what the topic asks for, but never more than it has replicas. Eligible
+    /// leader replicas prove that the controller goes by a higher number than this leader has heard of: they were
+    /// promised that nothing is committed without them.
     #[must_use]
     pub fn effective_min_isr(&self) -> usize {
-        self.settings.min_insync_replicas.min(self.followers.len() + 1)
+        let configured = self.settings.min_insync_replicas.min(self.followers.len() + 1);
+        match mutant!("ignore-eligible-replicas", self.has_eligible_replicas, false) {
+            true => configured.max(self.isr.len() + 1),
+            false => configured,
+        }
     }
 
     /// Whether fewer replicas are in sync than must be.
@@ -552,6 +444,7 @@ impl LeaderState {
         }
         self.partition_epoch = partition.partition_epoch;
         self.isr.clone_from(&partition.isr);
+        self.has_eligible_replicas = !partition.elr().is_empty();
         self.isr_state = IsrState::Committed;
         self.followers.retain(|follower| partition.replicas.contains(&follower.id));
         let local = self.local;

@@ -28,7 +28,9 @@ impl ProduceWaits {
     #[must_use]
     pub fn complete(&mut self, high_watermark: i64) -> Vec<Token> {
         let mut completed = Vec::new();
-        while self.by_offset.first().is_some_and(|(required, _)| *required <= high_watermark) {
+        let is_done =
+            |required: i64| mutant!("lost-wake-up", required <= high_watermark, required < high_watermark);
+        while self.by_offset.first().is_some_and(|(required, _)| is_done(*required)) {
             completed.extend(self.by_offset.pop_first().map(|(_, token)| token));
         }
         completed

@@ -182,6 +182,11 @@ impl SimDisk {
         !self.lock_inner().faults.is_empty()
     }
 
+    /// Takes back all failures that have not happened yet.
+    pub fn forget_faults(&self) {
+        self.lock_inner().faults.clear();
+    }
+
     /// Limits the bytes that all files together may take; `None` lifts the limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock_inner().capacity = bytes;
