@@ -1,8 +1,9 @@
 //! One broker as a process: its files in a temporary directory, its port chosen by the kernel.
 //!
 //! Tests start rkafka with [`Node::start`]. Differential tests start Apache Kafka beside it with
-//! [`Node::start_apache`]; with `RKAFKA_TESTS_ON=apache` *every* test runs on Apache Kafka, which is how the
-//! suite itself is checked: what Apache Kafka fails is no fair demand.
+//! [`Node::start_apache`]; with `RKAFKA_TESTS_ON=apache` *every* test runs on Apache Kafka 4.3, with
+//! `RKAFKA_TESTS_ON=apache-2.2` on 2.2, which is how the suite itself is checked: what Apache Kafka fails is no fair
+//! demand.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -22,12 +23,16 @@ use crate::wait;
 enum Product {
     Rkafka,
     Apache,
+    /// Version 2.2, with a ZooKeeper.
+    Apache22,
 }
 
 /// A broker under test. Dropping it kills the process and removes its files.
 pub struct Node {
     product: Product,
     process: Option<Process>,
+    /// What Kafka 2.2 keeps its metadata in.
+    zookeeper: Option<Process>,
     dir: TempDir,
     address: Option<SocketAddr>,
     /// Size of a file system of its own for the data, in MiB.
@@ -47,10 +52,11 @@ impl Node {
     /// When it ends instead of getting ready.
     #[must_use]
     pub fn start_in(dir: TempDir, overrides: &[(&str, &str)]) -> Self {
-        if apache_is_tested() {
-            return Self::start_apache_in(dir, overrides);
+        match product_tested() {
+            Product::Rkafka => Self::start_rkafka_in(dir, None, overrides),
+            Product::Apache => Self::start_apache_in(dir, overrides),
+            Product::Apache22 => Self::start_apache_22_in(dir, overrides),
         }
-        Self::start_rkafka_in(dir, None, overrides)
     }
 
     /// Starts rkafka with its data on a file system in memory of `disk_mib` MiB, which only it and
@@ -66,7 +72,8 @@ impl Node {
              group.initial.rebalance.delay.ms=0\n",
             dir.path().join("data").display()
         );
-        let mut node = Self { product: Product::Rkafka, process: None, dir, address: None, disk_mib };
+        let mut node =
+            Self { product: Product::Rkafka, process: None, zookeeper: None, dir, address: None, disk_mib };
         node.write_properties(properties, overrides);
         node.restart();
         node
@@ -90,7 +97,8 @@ impl Node {
             dir.path().join("data").display()
         );
         let address = Some(address);
-        let mut node = Self { product: Product::Apache, process: None, dir, address, disk_mib: None };
+        let mut node =
+            Self { product: Product::Apache, process: None, zookeeper: None, dir, address, disk_mib: None };
         node.write_properties(properties, overrides);
         let config = node.properties().display().to_string();
         // Eligible leader replicas (KIP-966) would add a dynamic default of min.insync.replicas to every answer.
@@ -98,6 +106,41 @@ impl Node {
         let format = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", &config, "--feature", feature];
         let format = [&format[..], &["--ignore-formatted"]].concat();
         let _ = Stock::Kafka43.run("kafka.tools.StorageTool", &format).success();
+        node.restart();
+        node
+    }
+
+    /// Starts Apache Kafka 2.2 and a ZooKeeper with the same settings.
+    #[must_use]
+    pub fn start_apache_22(overrides: &[(&str, &str)]) -> Self {
+        Self::start_apache_22_in(temporary_directory(), overrides)
+    }
+
+    fn start_apache_22_in(dir: TempDir, overrides: &[(&str, &str)]) -> Self {
+        let (address, zookeeper) = (free_address(), free_address());
+        let settings = format!(
+            "tickTime=2000\ndataDir={}\nclientPortAddress=127.0.0.1\nclientPort={}\nadmin.enableServer=false\n",
+            dir.path().join("zookeeper").display(),
+            zookeeper.port()
+        );
+        let file = dir.path().join("zookeeper.properties");
+        std::fs::write(&file, settings).expect("a writable directory");
+        let properties = format!(
+            "broker.id=1\nzookeeper.connect={zookeeper}\nlisteners=PLAINTEXT://{address}\nlog.dirs={}\n\
+             offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\ngroup.initial.rebalance.delay.ms=0\n",
+            dir.path().join("data").display()
+        );
+        let main_class = "org.apache.zookeeper.server.ZooKeeperServerMain";
+        let mut command = Stock::Kafka22.java_after(Stock::ZooKeeper35, main_class);
+        command.arg(file);
+        let server = Process::start(command);
+        let _ = wait::until("ZooKeeper to listen", || TcpStream::connect(zookeeper).ok());
+        let address = Some(address);
+        let zookeeper = Some(server);
+        let mut node =
+            Self { product: Product::Apache22, process: None, zookeeper, dir, address, disk_mib: None };
+        node.write_properties(properties, overrides);
         node.restart();
         node
     }
@@ -125,7 +168,9 @@ impl Node {
             );
             match self.product {
                 Product::Rkafka => ready_address(&process.stdout()),
-                Product::Apache => self.address.filter(|address| TcpStream::connect(address).is_ok()),
+                Product::Apache | Product::Apache22 => {
+                    self.address.filter(|address| TcpStream::connect(address).is_ok())
+                }
             }
         });
         self.address = Some(address);
@@ -133,8 +178,12 @@ impl Node {
     }
 
     fn command(&self) -> Command {
-        if self.product == Product::Apache {
-            let mut java = Stock::Kafka43.java("kafka.Kafka");
+        let java = match self.product {
+            Product::Apache => Some(Stock::Kafka43.java("kafka.Kafka")),
+            Product::Apache22 => Some(Stock::Kafka22.java_after(Stock::ZooKeeper35, "kafka.Kafka")),
+            Product::Rkafka => None,
+        };
+        if let Some(mut java) = java {
             java.arg(self.properties());
             return java;
         }
@@ -191,7 +240,7 @@ impl Node {
         process.signal(Signal::TERM);
         let outcome = process.finish(Duration::from_secs(60));
         // A JVM that obeys SIGTERM ends with 143.
-        if self.product == Product::Apache { outcome } else { outcome.success() }
+        if self.is_apache() { outcome } else { outcome.success() }
     }
 
     /// kill -9.
@@ -207,7 +256,7 @@ impl Node {
     /// Whether this is Apache Kafka: for the few intended differences.
     #[must_use]
     pub fn is_apache(&self) -> bool {
-        self.product == Product::Apache
+        self.product != Product::Rkafka
     }
 
     /// `host:port` for `--bootstrap-server`.
@@ -246,10 +295,18 @@ impl Node {
     }
 }
 
-/// Whether all tests run on Apache Kafka (`RKAFKA_TESTS_ON=apache`), to check the tests themselves.
+/// Whether all tests run on an Apache Kafka (`RKAFKA_TESTS_ON`), to check the tests themselves.
 #[must_use]
 pub fn apache_is_tested() -> bool {
-    std::env::var("RKAFKA_TESTS_ON").is_ok_and(|product| product == "apache")
+    product_tested() != Product::Rkafka
+}
+
+fn product_tested() -> Product {
+    match std::env::var("RKAFKA_TESTS_ON").as_deref() {
+        Ok("apache") => Product::Apache,
+        Ok("apache-2.2") => Product::Apache22,
+        _ => Product::Rkafka,
+    }
 }
 
 /// Reads the address from the line `… listening on PLAINTEXT://host:port …` that announces readiness.

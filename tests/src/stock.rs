@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::build;
 use crate::process::{Outcome, Process};
 
+/// Short-lived tools: the serial collector and the first compiler tier start fastest.
+const SMALL: &[&str] = &["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
 /// A set of artifacts, described by `tests/stock/<name>/pom.xml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stock {
@@ -15,6 +18,8 @@ pub enum Stock {
     Kafka22,
     /// Broker and tools of Apache Kafka 4.3.1, the newest release whose tools are on Maven Central.
     Kafka43,
+    /// ZooKeeper 3.5, in front of the one that Kafka 2.2 brings along: see its `pom.xml`.
+    ZooKeeper35,
     /// `kafka-clients` 2.8.
     Clients28,
     /// `kafka-clients` 3.9.
@@ -32,6 +37,7 @@ impl Stock {
         match self {
             Self::Kafka22 => "kafka-2.2.0",
             Self::Kafka43 => "kafka-4.3.1",
+            Self::ZooKeeper35 => "zookeeper-3.5",
             Self::Clients28 => "clients-2.8",
             Self::Clients39 => "clients-3.9",
             Self::Clients4 => "clients-4",
@@ -74,19 +80,32 @@ impl Stock {
     /// A `java` command with the set on its class path and a small heap.
     #[must_use]
     pub fn java(self, main_class: &str) -> Command {
-        // Short-lived tools: the serial collector and the first compiler tier start fastest.
-        self.java_with(&["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], main_class)
+        self.java_with(SMALL, main_class)
     }
 
     /// A `java` command with the set on its class path and these options for the JVM: benchmarks use those of
     /// the stock scripts.
     #[must_use]
     pub fn java_with(self, options: &[&str], main_class: &str) -> Command {
+        self.java_behind(&[], options, main_class)
+    }
+
+    /// [`Stock::java`] with another set's jars in front of this one's.
+    #[must_use]
+    pub fn java_after(self, other: Stock, main_class: &str) -> Command {
+        self.java_behind(&[other], SMALL, main_class)
+    }
+
+    fn java_behind(self, others: &[Stock], options: &[&str], main_class: &str) -> Command {
         let mut java = Command::new("java");
         java.args(options).arg("-Dfile.encoding=UTF-8");
         java.args(["-Dstdout.encoding=UTF-8", "-Dstderr.encoding=UTF-8"]);
         let resources = build::root().join("tests/stock/resources");
-        java.arg("-cp").arg(format!("{}:{}/*", resources.display(), self.jars().display()));
+        let mut class_path = resources.display().to_string();
+        for set in others.iter().copied().chain([self]) {
+            class_path.push_str(&format!(":{}/*", set.jars().display()));
+        }
+        java.arg("-cp").arg(class_path);
         java.arg(main_class);
         java
     }

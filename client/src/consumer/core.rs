@@ -11,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rkafka_wire::ErrorCode;
 
+use super::assignor::Topics;
 use super::config::{AutoOffsetReset, ConsumerConfig};
 use super::error::ConsumerError;
 use super::fetch::{Ahead, Fetched, Leader, Plan};
@@ -79,8 +80,8 @@ pub(crate) struct Core {
     /// Commits that nobody waits for.
     commits: Vec<Offsets>,
     next_auto_commit: Instant,
-    /// The numbers of partitions that the leader's assignment was made of.
-    assigned_counts: Option<super::assignor::Topics>,
+    /// What the leader's assignment was made of.
+    assigned_counts: Option<Topics>,
     pub(crate) coordinator_lost: bool,
 }
 
@@ -159,7 +160,7 @@ impl Core {
         {
             let counts = self.view.counts(&topics);
             membership.assign(&counts);
-            self.assigned_counts = Some(counts);
+            self.assigned_counts = Some(watched(counts, &self.config));
         }
         while let Some(request) = membership.next_request(now) {
             questions.push(Question::Group(request));
@@ -330,6 +331,12 @@ impl Core {
 }
 
 mod answers;
+
+/// What makes a leader assign anew when it changes: replicas that move to other racks only if it is in a rack itself,
+/// as Java's (KIP-881).
+fn watched(topics: Topics, config: &ConsumerConfig) -> Topics {
+    if config.client_rack.is_empty() { topics.without_racks() } else { topics }
+}
 
 /// Whether a partition still has to find its position.
 pub(crate) fn is_seeking(state: &Partition) -> bool {

@@ -15,6 +15,8 @@ pub(crate) struct View {
     leaders: BTreeMap<TopicPartition, Leader>,
     /// Topics by name: id and number of partitions.
     topics: BTreeMap<String, (TopicId, u32)>,
+    /// Racks of the replicas of each partition, of topics with any.
+    racks: BTreeMap<String, Vec<BTreeSet<String>>>,
     /// Topics that were asked about, with or without success.
     asked_about: BTreeSet<String>,
     answered_at: Option<Instant>,
@@ -78,6 +80,7 @@ impl View {
         let count = |partitions: usize| u32::try_from(partitions).unwrap_or(u32::MAX);
         let known = metadata.topics.values();
         self.topics = known.map(|one| (one.name.clone(), (one.id, count(one.partitions.len())))).collect();
+        self.racks = racks_of(metadata);
     }
 
     /// The newer of what the answer says and what is known of this very topic: brokers learn of elections at
@@ -114,11 +117,24 @@ impl View {
         topics.is_subset(&self.asked_about)
     }
 
-    /// The numbers of partitions of those of `topics` that exist.
+    /// The numbers of partitions of those of `topics` that exist, and the racks of their replicas.
     pub(crate) fn counts(&self, topics: &BTreeSet<String>) -> Topics {
         let known = topics.iter().filter_map(|topic| Some((topic.clone(), self.topics.get(topic)?.1)));
-        Topics { partitions: known.collect() }
+        let racks = topics.iter().filter_map(|topic| Some((topic.clone(), self.racks.get(topic)?.clone())));
+        Topics { partitions: known.collect(), racks: racks.collect() }
     }
+}
+
+/// The racks of replicas on live brokers; nothing where brokers name none.
+fn racks_of(metadata: &Metadata) -> BTreeMap<String, Vec<BTreeSet<String>>> {
+    let rack = |id: &i32| metadata.brokers.get(id)?.rack.clone().filter(|rack| !rack.is_empty());
+    let of_topic = |topic: &crate::metadata::TopicMetadata| {
+        let partitions = topic.partitions.iter();
+        let racks: Vec<BTreeSet<String>> =
+            partitions.map(|one| one.replicas.iter().filter_map(rack).collect()).collect();
+        racks.iter().any(|racks| !racks.is_empty()).then(|| (topic.name.clone(), racks))
+    };
+    metadata.topics.values().filter_map(of_topic).collect()
 }
 
 #[cfg(test)]

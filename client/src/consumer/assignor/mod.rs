@@ -107,10 +107,20 @@ impl AssignorKind {
     }
 }
 
-/// Partitions by topic: the replicas' racks of each, or none where racks are not known.
+/// What there is to deal out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Topics {
+    /// Numbers of partitions by topic.
     pub(crate) partitions: BTreeMap<String, u32>,
+    /// By topic: the racks of each partition's replicas, in order. Topics without any are left out.
+    pub(crate) racks: BTreeMap<String, Vec<BTreeSet<String>>>,
+}
+
+impl Topics {
+    /// Without racks: what makes a leader assign anew when it changes, if the leader itself is in no rack.
+    pub(crate) fn without_racks(self) -> Topics {
+        Topics { racks: BTreeMap::new(), ..self }
+    }
 }
 
 /// A member as the leader sees it.

@@ -108,7 +108,7 @@ fn assignments_are_javas() {
         let words: Vec<&str> = input.split(' ').collect();
         let kind = AssignorKind::by_name(words[0]).unwrap();
         let partitions = pairs(words[1]).into_iter().map(|(topic, count)| (topic, count.parse().unwrap()));
-        let topics = Topics { partitions: partitions.collect() };
+        let topics = Topics { partitions: partitions.collect(), ..Topics::default() };
         let instances: BTreeMap<String, String> = pairs(words[3]).into_iter().collect();
         let member = |(id, list): (String, String)| {
             let topics: Vec<String> = list.split(',').map(str::to_owned).collect();
@@ -132,13 +132,50 @@ fn assignments_are_javas() {
     assert_eq!(compared, 22);
 }
 
+/// `t0=r0+r1/r2,t1=…`: racks of each partition's replicas, and `m0@rack=t0+t1,…`: members.
+#[test]
+fn ranges_near_to_replicas_are_javas() {
+    let mut compared = 0;
+    for line in include_str!("java_4_3_racks.txt").lines() {
+        let (input, output) = line.split_once(" ->").unwrap();
+        let words: Vec<&str> = input.split(' ').collect();
+        let mut topics = Topics::default();
+        for (topic, partitions) in words[1].split(',').map(|topic| topic.split_once('=').unwrap()) {
+            let racks =
+                |one: &str| one.split('+').filter(|rack| !rack.is_empty()).map(str::to_owned).collect();
+            let racks: Vec<BTreeSet<String>> = partitions.split('/').map(racks).collect();
+            topics.partitions.insert(topic.to_owned(), racks.len() as u32);
+            topics.racks.insert(topic.to_owned(), racks);
+        }
+        let member = |member: &str| {
+            let (who, list) = member.split_once('=').unwrap();
+            let (id, rack) = who.split_once('@').unwrap();
+            let subscription = Subscription {
+                topics: list.split('+').map(str::to_owned).collect(),
+                rack: Some(rack.to_owned()).filter(|rack| !rack.is_empty()),
+                ..Subscription::default()
+            };
+            (id.to_owned(), Member { instance_id: None, subscription })
+        };
+        let members: Members = words[2].split(',').map(member).collect();
+        let ours = AssignorKind::Range.assign(&topics, &members);
+        let shown = ours.iter().map(|(id, list)| {
+            let names: Vec<String> = list.iter().map(ToString::to_string).collect();
+            format!(" {id}={}", names.join(","))
+        });
+        assert_eq!(shown.collect::<String>(), output, "{input}");
+        compared += 1;
+    }
+    assert_eq!(compared, 60);
+}
+
 /// Topics with their counts, and members with the topics they subscribe to.
 fn groups() -> impl Strategy<Value = (Topics, Vec<Vec<bool>>)> {
     let counts = prop::collection::vec(1_u32..7, 1..5);
     counts.prop_flat_map(|counts| {
         let width = counts.len();
         let named = counts.into_iter().enumerate().map(|(at, count)| (format!("t{at}"), count));
-        let topics = Topics { partitions: named.collect() };
+        let topics = Topics { partitions: named.collect(), ..Topics::default() };
         let members = prop::collection::vec(prop::collection::vec(any::<bool>(), width), 1..7);
         (Just(topics), members)
     })
@@ -251,7 +288,7 @@ proptest! {
 /// A member that slept through a generation claims what another has by now: the newer claim holds.
 #[test]
 fn an_older_generation_has_no_claim() {
-    let topics = Topics { partitions: [("t0".to_owned(), 4)].into() };
+    let topics = Topics { partitions: [("t0".to_owned(), 4)].into(), ..Topics::default() };
     let everything: Vec<TopicPartition> = (0..4).map(|index| TopicPartition::new("t0", index)).collect();
     let before: Assignment = [("m0".to_owned(), everything.clone())].into();
     for kind in [AssignorKind::Sticky, AssignorKind::CooperativeSticky] {

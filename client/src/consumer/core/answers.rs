@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rkafka_wire::ErrorCode;
 
-use super::{Answer, Core, Lookup, Told, is_lost, moves_coordinator};
+use super::{Answer, Core, Lookup, Told, is_lost, moves_coordinator, watched};
 use crate::consumer::error::ConsumerError;
 use crate::consumer::fetch::{Fetched, Finding, Plan};
 use crate::consumer::membership::{Answered, Identity};
@@ -51,7 +51,7 @@ impl Core {
             Answer::Fetched(plan, Ok(fetched)) => self.fetched(now, &plan, fetched),
             Answer::Fetched(plan, Err(error)) => {
                 tracing::debug!(node = plan.node, %error, "no answer to a fetch");
-                self.ahead.unanswered(now, &plan);
+                self.ahead.unanswered(now, &mut self.subscriptions, &plan);
                 self.view.invalidate();
             }
             Answer::Commit(identity, told) => self.background_commit(&identity, told),
@@ -100,7 +100,8 @@ impl Core {
         {
             let known: BTreeSet<String> = counts.partitions.keys().cloned().collect();
             let subscribed = self.subscriptions_topics();
-            if self.view.counts(&(&known | &subscribed)) != *counts
+            let present = self.view.counts(&(&known | &subscribed));
+            if watched(present, &self.config) != *counts
                 && let Some(membership) = self.membership.as_mut()
             {
                 membership.want("the numbers of partitions have changed");

@@ -194,12 +194,15 @@ impl Ahead {
         self.turns.retain(|partition| lines.contains_key(partition));
     }
 
-    /// No answer came from `node`.
-    pub(crate) fn unanswered(&mut self, now: Instant, plan: &Plan) {
+    /// No answer came: the next fetch goes to the leader, whichever replica was nearest (KIP-392).
+    pub(crate) fn unanswered(&mut self, now: Instant, subscriptions: &mut Subscriptions, plan: &Plan) {
         let node = self.nodes.entry(plan.node).or_default();
         node.is_busy = false;
         node.session.unanswered();
         for partition in plan.editions.keys() {
+            if let Some(state) = subscriptions.get_mut(partition) {
+                state.preferred_replica = None;
+            }
             if let Some(line) = self.lines.get_mut(partition) {
                 line.not_before = Some(now + self.retry_backoff);
             }

@@ -17,7 +17,7 @@ fn refusal(code: ErrorCode) -> ApiError {
 }
 
 fn topics(count: u32) -> Topics {
-    Topics { partitions: [("t".to_owned(), count)].into() }
+    Topics { partitions: [("t".to_owned(), count)].into(), ..Topics::default() }
 }
 
 fn member(kind: AssignorKind, now: Instant) -> Membership {

@@ -172,7 +172,17 @@ fn a_replica_close_by() {
     // It lags behind: the leader decides.
     let behind = one(0, ErrorCode::OffsetOutOfRange, Bytes::new());
     assert_eq!(ahead.answered(now, &mut subscriptions, &plans[0], fetched(vec![behind])), []);
-    assert_eq!(ahead.plan(now, &subscriptions, leader)[0].node, 0);
+    let plans = ahead.plan(now, &subscriptions, leader);
+    assert_eq!(plans[0].node, 0);
+    // It is named again, and gone: the leader is asked after a pause, not the replica until its name wears out.
+    let mut hint = one(0, ErrorCode::None, Bytes::new());
+    hint.preferred_replica = Some(9);
+    ahead.answered(now, &mut subscriptions, &plans[0], fetched(vec![hint]));
+    let plans = ahead.plan(now, &subscriptions, leader);
+    assert_eq!(plans[0].node, 9);
+    ahead.unanswered(now, &mut subscriptions, &plans[0]);
+    assert_eq!(ahead.plan(now, &subscriptions, leader), []);
+    assert_eq!(ahead.plan(now + Duration::from_secs(1), &subscriptions, leader)[0].node, 0);
 }
 
 /// A log of batches with the offsets that compaction left in each.
@@ -262,7 +272,7 @@ impl World {
             }
             Step::Lose => {
                 let Some(plan) = self.asked.pop_front() else { return };
-                self.ahead.unanswered(self.now, &plan);
+                self.ahead.unanswered(self.now, &mut self.subscriptions, &plan);
             }
             Step::Take(limit) => self.take(limit),
             Step::Pause(index, paused) => self.subscriptions.get_mut(&tp(index)).unwrap().paused = paused,
