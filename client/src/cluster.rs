@@ -37,6 +37,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Finds the cluster.
     pub(crate) async fn connect(config: ClientConfig) -> Result<Cluster, ClientError> {
+        config.check()?;
         let cluster = Cluster::unconnected(config);
         cluster.metadata.brokers().await?;
         Ok(cluster)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rkafka_config::{HostPort, Properties, nearest};
 
 use crate::error::ConfigProblem;
+use crate::security::SecurityOptions;
 
 /// Settings of the connection and of retries, common to admin, producer and consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct ClientConfig {
     pub metadata_max_age: Duration,
     /// The largest answer that is accepted, in bytes.
     pub response_bytes_max: usize,
+    /// `security.protocol`, `sasl.*` and `ssl.*`: read, and refused unless they mean plain text.
+    pub security: SecurityOptions,
 }
 
 /// Known names that take effect here.
@@ -42,8 +45,12 @@ const SERVED: &[&str] = &[
     "retries",
     "retry.backoff.max.ms",
     "retry.backoff.ms",
+    "sasl.jaas.config",
+    "sasl.mechanism",
     "security.protocol",
     "socket.connection.setup.timeout.ms",
+    "ssl.keystore.location",
+    "ssl.truststore.location",
 ];
 
 /// Names of the Java clients that are accepted without effect.
@@ -93,6 +100,7 @@ impl ClientConfig {
             connect_timeout: Duration::from_secs(3),
             metadata_max_age: Duration::from_secs(300),
             response_bytes_max: 128 << 20,
+            security: SecurityOptions::default(),
         }
     }
 
@@ -146,6 +154,14 @@ impl ClientConfig {
         Ok((config, remarks))
     }
 
+    /// Whether connections can be made so: settings of a program are not read, and may be anything.
+    pub(crate) fn check(&self) -> Result<(), ConfigProblem> {
+        self.security.check().map_err(|reason| {
+            let (key, value) = ("security.protocol".to_owned(), self.security.protocol.to_string());
+            ConfigProblem { place: String::new(), key, value, reason }
+        })
+    }
+
     /// Sets one value by its Java name; the result is what there is to say about a name that nobody knows.
     pub(crate) fn set_by_name(&mut self, key: &str, value: &str) -> Result<Option<String>, String> {
         Ok(if self.set(key, value)? { None } else { unknown(key, &[]) })
@@ -165,11 +181,11 @@ impl ClientConfig {
             "retry.backoff.max.ms" => self.retry_backoff_max = millis(value)?,
             "socket.connection.setup.timeout.ms" => self.connect_timeout = millis(value)?,
             "metadata.max.age.ms" => self.metadata_max_age = millis(value)?,
-            "security.protocol" if value.eq_ignore_ascii_case("PLAINTEXT") => {}
-            "security.protocol" => {
-                return Err("only PLAINTEXT is supported by this client so far".to_owned());
+            _ => {
+                let is_known = self.security.set(key, value)?;
+                self.security.check()?;
+                return Ok(is_known);
             }
-            _ => return Ok(false),
         }
         Ok(true)
     }
@@ -195,8 +211,7 @@ pub(crate) fn millis(text: &str) -> Result<Duration, String> {
 
 /// What to say of a name without effect; nothing for those of the Java clients.
 fn unknown(key: &str, own_names: &[&str]) -> Option<String> {
-    let is_security = ["ssl.", "sasl."].iter().any(|prefix| key.starts_with(prefix));
-    if is_security || ACCEPTED.contains(&key) {
+    if ACCEPTED.contains(&key) {
         return None;
     }
     match nearest(key, SERVED.iter().chain(own_names).copied()) {

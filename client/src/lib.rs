@@ -8,6 +8,7 @@
 //! | [`producer`] | sending records |
 //! | [`consumer`] | reads records, alone or sharing them with a group |
 //! | [`admin`] | topics, configurations, offsets and the cluster |
+//! | [`security`] | TLS and SASL settings: read, not served yet |
 //! | [`error`] | what can go wrong, each with the address, topic or setting it is about |
 //!
 //! ```no_run
@@ -33,8 +34,10 @@ pub mod config;
 pub mod consumer;
 pub mod error;
 pub mod metadata;
+mod metrics;
 pub mod net;
 pub mod producer;
+pub mod security;
 mod topic_id;
 mod topic_partition;
 
@@ -54,6 +57,7 @@ pub use consumer::{
 };
 pub use error::{ApiError, ClientError, ConfigProblem, ConnectionError, ConnectionFault};
 pub use metadata::{Broker, Metadata, PartitionMetadata, TopicMetadata};
+pub use metrics::Metric;
 pub use producer::{ProduceError, Producer, ProducerConfig, Record, RecordMetadata};
 pub use rkafka_config::HostPort;
 pub use rkafka_wire::ErrorCode;

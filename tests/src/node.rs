@@ -32,7 +32,7 @@ pub struct Node {
     product: Product,
     process: Option<Process>,
     /// What Kafka 2.2 keeps its metadata in.
-    zookeeper: Option<Process>,
+    _zookeeper: Option<Process>,
     dir: TempDir,
     address: Option<SocketAddr>,
     /// Size of a file system of its own for the data, in MiB.
@@ -73,7 +73,7 @@ impl Node {
             dir.path().join("data").display()
         );
         let mut node =
-            Self { product: Product::Rkafka, process: None, zookeeper: None, dir, address: None, disk_mib };
+            Self { product: Product::Rkafka, process: None, _zookeeper: None, dir, address: None, disk_mib };
         node.write_properties(properties, overrides);
         node.restart();
         node
@@ -98,7 +98,7 @@ impl Node {
         );
         let address = Some(address);
         let mut node =
-            Self { product: Product::Apache, process: None, zookeeper: None, dir, address, disk_mib: None };
+            Self { product: Product::Apache, process: None, _zookeeper: None, dir, address, disk_mib: None };
         node.write_properties(properties, overrides);
         let config = node.properties().display().to_string();
         // Eligible leader replicas (KIP-966) would add a dynamic default of min.insync.replicas to every answer.
@@ -137,9 +137,9 @@ impl Node {
         let server = Process::start(command);
         let _ = wait::until("ZooKeeper to listen", || TcpStream::connect(zookeeper).ok());
         let address = Some(address);
-        let zookeeper = Some(server);
+        let _zookeeper = Some(server);
         let mut node =
-            Self { product: Product::Apache22, process: None, zookeeper, dir, address, disk_mib: None };
+            Self { product: Product::Apache22, process: None, _zookeeper, dir, address, disk_mib: None };
         node.write_properties(properties, overrides);
         node.restart();
         node

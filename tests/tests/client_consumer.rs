@@ -37,7 +37,9 @@ fn config(node: &Node) -> ConsumerConfig {
 async fn create(node: &Node, topic: &str, partitions: i32) {
     let admin =
         Admin::connect(ClientConfig::new(&node.bootstrap()).expect("an address")).await.expect("a broker");
-    let created = admin.create_topics(&[NewTopic::new(topic).with_partitions(partitions)], false).await;
+    // Brokers before 2.4 have no default for replicas (KIP-464).
+    let topic = NewTopic::new(topic).with_partitions(partitions).with_replication_factor(1);
+    let created = admin.create_topics(&[topic], false).await;
     for (_, result) in created.expect("an answer") {
         result.expect("the topic is made");
     }
@@ -76,22 +78,27 @@ fn tp(topic: &str, partition: i32) -> TopicPartition {
     TopicPartition::new(topic, partition)
 }
 
-#[test]
-fn every_record_once_and_in_order() {
-    let node = Node::start(&[]);
+pub(crate) fn check_every_record_once_and_in_order(node: &Node) {
     run(async {
-        create(&node, "orders", 3).await;
-        produce(&node, "orders", 3, 0..900, "none");
-        let consumer = Consumer::connect(config(&node).with_group_id("g")).await.expect("a broker");
+        create(node, "orders", 3).await;
+        produce(node, "orders", 3, 0..900, "none");
+        let consumer = Consumer::connect(config(node).with_group_id("g")).await.expect("a broker");
         consumer.subscribe(["orders"]).expect("a group");
         orders::check_complete(&read(&consumer, 900).await, 900);
         assert_eq!(poll(&consumer).await, [], "nothing twice");
         assert_eq!(consumer.assignment().len(), 3);
         assert_eq!(consumer.current_lag(&tp("orders", 0)), Some(0));
+        let metrics = consumer.metrics();
+        let value = |name: &str| metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
+        assert_eq!(value("records-consumed-total"), Some(900.0));
+        assert_eq!((value("records-lag-max"), value("assigned-partitions")), (Some(0.0), Some(3.0)));
+        assert_eq!(metrics.iter().filter(|metric| metric.name == "records-lag").count(), 3);
+        assert!(value("fetch-total") >= Some(1.0) && value("rebalance-total") >= Some(1.0));
+        assert!(value("bytes-consumed-total") > Some(900.0 * 15.0), "{metrics:?}");
         consumer.close(PATIENCE).await.expect("a close");
         // Closing has committed: the next member of the group goes on.
-        produce(&node, "orders", 3, 900..903, "none");
-        let consumer = Consumer::connect(config(&node).with_group_id("g")).await.expect("a broker");
+        produce(node, "orders", 3, 900..903, "none");
+        let consumer = Consumer::connect(config(node).with_group_id("g")).await.expect("a broker");
         consumer.subscribe(["orders"]).expect("a group");
         let texts: BTreeSet<String> = read(&consumer, 3).await.into_iter().map(|order| order.text).collect();
         assert_eq!(texts, (900..903).map(|number| format!("订单信息!{number}")).collect());
@@ -100,14 +107,17 @@ fn every_record_once_and_in_order() {
 }
 
 #[test]
-fn every_codec() {
-    let node = Node::start(&[]);
+fn every_record_once_and_in_order() {
+    check_every_record_once_and_in_order(&Node::start(&[]));
+}
+
+pub(crate) fn check_every_codec(node: &Node) {
     run(async {
-        create(&node, "codecs", 1).await;
+        create(node, "codecs", 1).await;
         for (at, codec) in ["none", "gzip", "snappy", "lz4", "zstd"].into_iter().enumerate() {
-            produce(&node, "codecs", 1, at * 50..(at + 1) * 50, codec);
+            produce(node, "codecs", 1, at * 50..(at + 1) * 50, codec);
         }
-        let mut config = config(&node);
+        let mut config = config(node);
         // Batches larger than the limits are read all the same, one at a time (KIP-74).
         (config.max_partition_fetch_bytes, config.fetch_max_bytes) = (100, 100);
         config.max_poll_records = 7;
@@ -118,14 +128,17 @@ fn every_codec() {
 }
 
 #[test]
-fn seeks_pauses_and_offsets() {
-    let node = Node::start(&[]);
+fn every_codec() {
+    check_every_codec(&Node::start(&[]));
+}
+
+pub(crate) fn check_seeks_pauses_and_offsets(node: &Node) {
     run(async {
-        create(&node, "seeks", 2).await;
-        produce(&node, "seeks", 2, 0..200, "none");
+        create(node, "seeks", 2).await;
+        produce(node, "seeks", 2, 0..200, "none");
         let (one, two) = (tp("seeks", 0), tp("seeks", 1));
         let both = [one.clone(), two.clone()];
-        let consumer = Consumer::connect(config(&node)).await.expect("a broker");
+        let consumer = Consumer::connect(config(node)).await.expect("a broker");
         assert_eq!(consumer.poll(POLL).await, Err(ConsumerError::NotSubscribed));
         consumer.assign(both.clone()).expect("no subscription");
         assert_eq!(consumer.position(&one).await, Ok(0));
@@ -157,13 +170,16 @@ fn seeks_pauses_and_offsets() {
 }
 
 #[test]
-fn commits() {
-    let node = Node::start(&[]);
+fn seeks_pauses_and_offsets() {
+    check_seeks_pauses_and_offsets(&Node::start(&[]));
+}
+
+pub(crate) fn check_commits(node: &Node) {
     run(async {
-        create(&node, "commits", 1).await;
-        produce(&node, "commits", 1, 0..10, "none");
+        create(node, "commits", 1).await;
+        produce(node, "commits", 1, 0..10, "none");
         let partition = tp("commits", 0);
-        let config = config(&node).with_group_id("by-hand").with_auto_commit(false);
+        let config = config(node).with_group_id("by-hand").with_auto_commit(false);
         let consumer = Consumer::connect(config.clone()).await.expect("a broker");
         consumer.assign([partition.clone()]).expect("no subscription");
         assert_eq!(
@@ -187,12 +203,15 @@ fn commits() {
 }
 
 #[test]
-fn nowhere_to_begin() {
-    let node = Node::start(&[]);
+fn commits() {
+    check_commits(&Node::start(&[]));
+}
+
+pub(crate) fn check_nowhere_to_begin(node: &Node) {
     run(async {
-        create(&node, "nowhere", 1).await;
+        create(node, "nowhere", 1).await;
         let partition = tp("nowhere", 0);
-        let config = config(&node).with_auto_offset_reset(AutoOffsetReset::None);
+        let config = config(node).with_auto_offset_reset(AutoOffsetReset::None);
         let consumer = Consumer::connect(config).await.expect("a broker");
         consumer.assign([partition.clone()]).expect("no subscription");
         let failed = loop {
@@ -210,7 +229,7 @@ fn nowhere_to_begin() {
         };
         assert_eq!(failed, ConsumerError::OffsetOutOfRange { partition: partition.clone(), offset: 5 });
         consumer.seek(&partition, 0).expect("assigned");
-        produce(&node, "nowhere", 1, 0..1, "none");
+        produce(node, "nowhere", 1, 0..1, "none");
         loop {
             if consumer.poll(POLL).await.is_ok_and(|records| records.len() == 1) {
                 break;
@@ -220,12 +239,15 @@ fn nowhere_to_begin() {
 }
 
 #[test]
-fn topics_that_match() {
-    let node = Node::start(&[]);
+fn nowhere_to_begin() {
+    check_nowhere_to_begin(&Node::start(&[]));
+}
+
+pub(crate) fn check_topics_that_match(node: &Node) {
     run(async {
-        create(&node, "match-1", 1).await;
-        create(&node, "other-match-1", 1).await;
-        let mut config = config(&node).with_group_id("pattern");
+        create(node, "match-1", 1).await;
+        create(node, "other-match-1", 1).await;
+        let mut config = config(node).with_group_id("pattern");
         config.client.metadata_max_age = Duration::from_millis(200);
         let consumer = Consumer::connect(config).await.expect("a broker");
         let pattern = regex::Regex::new("match-.*").expect("a pattern");
@@ -233,12 +255,17 @@ fn topics_that_match() {
         while consumer.assignment() != [tp("match-1", 0)].into() {
             poll(&consumer).await;
         }
-        create(&node, "match-2", 2).await;
+        create(node, "match-2", 2).await;
         while consumer.assignment().len() != 3 {
             poll(&consumer).await;
         }
         consumer.close(PATIENCE).await.expect("a close");
     });
+}
+
+#[test]
+fn topics_that_match() {
+    check_topics_that_match(&Node::start(&[]));
 }
 
 /// kill -9 and a restart: the consumer goes on where it was, with nothing lost and nothing twice.
@@ -271,7 +298,7 @@ struct JavaMember(Process);
 impl JavaMember {
     fn start(node: &Node, topic: &str, kind: AssignorKind) -> JavaMember {
         let strategy = format!("partition.assignment.strategy={}", kind.java_class());
-        let args = [node.bootstrap(), topic.to_owned(), "mixed".to_owned(), strategy];
+        let args = [node.bootstrap(), topic.to_owned(), topic.to_owned(), strategy];
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         JavaMember(Process::start(java::command(Stock::Clients4, "SharingConsumer", &args)))
     }
@@ -289,18 +316,17 @@ fn numbers(consumer: &Consumer) -> BTreeSet<i32> {
 }
 
 /// Rust first (so it leads), then Java, then Rust leaves and comes back to a group that Java leads.
-fn check_shared_with_java(kind: AssignorKind) {
-    let node = Node::start(&[]);
+pub(crate) fn check_shared_with_java(node: &Node, kind: AssignorKind) {
     run(async {
-        let topic = "shared";
-        create(&node, topic, 4).await;
-        let config = config(&node).with_group_id("mixed").with_assignors([kind]).with_auto_commit(false);
+        let topic = &format!("shared-{}", kind.name());
+        create(node, topic, 4).await;
+        let config = config(node).with_group_id(topic).with_assignors([kind]).with_auto_commit(false);
         let rust = Consumer::connect(config.clone()).await.expect("a broker");
         rust.subscribe([topic]).expect("a group");
         while numbers(&rust).len() != 4 {
             poll(&rust).await;
         }
-        let mut java = JavaMember::start(&node, topic, kind);
+        let mut java = JavaMember::start(node, topic, kind);
         let share = async |rust: &Consumer, java: &JavaMember| {
             let mut orders = Vec::new();
             while numbers(rust).len() != 2
@@ -312,7 +338,7 @@ fn check_shared_with_java(kind: AssignorKind) {
             orders
         };
         let mut orders = share(&rust, &java).await;
-        produce(&node, topic, 4, 0..40, "lz4");
+        produce(node, topic, 4, 0..40, "lz4");
         while orders.len() < 20 {
             orders.extend(poll(&rust).await);
         }
@@ -322,7 +348,7 @@ fn check_shared_with_java(kind: AssignorKind) {
         let rust = Consumer::connect(config).await.expect("a broker");
         rust.subscribe([topic]).expect("a group");
         orders.extend(share(&rust, &java).await);
-        produce(&node, topic, 4, 40..80, "none");
+        produce(node, topic, 4, 40..80, "none");
         let mut all: Vec<Order> = Vec::new();
         while all.len() < 80 {
             orders.extend(poll(&rust).await);
@@ -343,33 +369,31 @@ fn check_shared_with_java(kind: AssignorKind) {
 
 #[test]
 fn shares_with_java_range() {
-    check_shared_with_java(AssignorKind::Range);
+    check_shared_with_java(&Node::start(&[]), AssignorKind::Range);
 }
 
 #[test]
 fn shares_with_java_round_robin() {
-    check_shared_with_java(AssignorKind::RoundRobin);
+    check_shared_with_java(&Node::start(&[]), AssignorKind::RoundRobin);
 }
 
 #[test]
 fn shares_with_java_sticky() {
-    check_shared_with_java(AssignorKind::Sticky);
+    check_shared_with_java(&Node::start(&[]), AssignorKind::Sticky);
 }
 
 #[test]
 fn shares_with_java_cooperative_sticky() {
-    check_shared_with_java(AssignorKind::CooperativeSticky);
+    check_shared_with_java(&Node::start(&[]), AssignorKind::CooperativeSticky);
 }
 
 /// A static member (KIP-345) that comes back within its session timeout has its partitions without a
 /// rebalance.
-#[test]
-fn a_static_member_comes_back() {
-    let node = Node::start(&[]);
+pub(crate) fn check_a_static_member_comes_back(node: &Node) {
     run(async {
-        create(&node, "static", 2).await;
-        produce(&node, "static", 2, 0..2, "none");
-        let mut config = config(&node).with_group_id("static");
+        create(node, "static", 2).await;
+        produce(node, "static", 2, 0..2, "none");
+        let mut config = config(node).with_group_id("static");
         config.session_timeout = Duration::from_secs(30);
         let connect = async |instance: &str| {
             let consumer = Consumer::connect(config.clone().with_group_instance_id(instance)).await;
@@ -396,16 +420,18 @@ fn a_static_member_comes_back() {
     });
 }
 
-/// Four members share eight partitions evenly, whatever order they come in.
 #[test]
-fn four_members() {
-    let node = Node::start(&[]);
+fn a_static_member_comes_back() {
+    check_a_static_member_comes_back(&Node::start(&[]));
+}
+
+/// Four members share eight partitions evenly, whatever order they come in.
+pub(crate) fn check_four_members(node: &Node) {
     run(async {
-        create(&node, "many", 8).await;
+        create(node, "many", 8).await;
         let mut members = Vec::new();
         for _ in 0..4 {
-            let config =
-                config(&node).with_group_id("many").with_assignors([AssignorKind::CooperativeSticky]);
+            let config = config(node).with_group_id("many").with_assignors([AssignorKind::CooperativeSticky]);
             let consumer = Consumer::connect(config).await.expect("a broker");
             consumer.subscribe(["many"]).expect("a group");
             members.push(consumer);
@@ -422,4 +448,9 @@ fn four_members() {
             member.close(PATIENCE).await.expect("a close");
         }
     });
+}
+
+#[test]
+fn four_members() {
+    check_four_members(&Node::start(&[]));
 }

@@ -5,6 +5,7 @@ mod cleanup;
 mod client_admin;
 mod client_consumer;
 mod client_producer;
+mod client_suite;
 mod clients;
 mod cluster;
 mod commands;

@@ -79,6 +79,7 @@ use crate::cluster::{Cluster, Route};
 use crate::config::ClientConfig;
 use crate::error::{ApiError, ClientError};
 use crate::metadata::Metadata;
+use crate::metrics::{Metric, Snapshot};
 use crate::net::Connection;
 
 /// What one of several things came to, in the order in which they were asked for.
@@ -110,6 +111,14 @@ impl Admin {
     /// No broker reachable.
     pub async fn metadata(&self) -> Result<Arc<Metadata>, ClientError> {
         self.cluster.metadata.brokers().await
+    }
+
+    /// What it did so far, by the names of Java's `admin-client-metrics`.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Metric> {
+        let mut snapshot = Snapshot::new(&self.cluster.config.client_id);
+        self.cluster.pool.meter().tell(&mut snapshot, "admin-client-metrics");
+        snapshot.finish()
     }
 
     /// `request.timeout.ms` as requests carry it.

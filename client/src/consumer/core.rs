@@ -16,6 +16,7 @@ use super::config::{AutoOffsetReset, ConsumerConfig};
 use super::error::ConsumerError;
 use super::fetch::{Ahead, Fetched, Leader, Plan};
 use super::membership::{Answered, GroupRequest, Identity, JoinAnswer, Membership, Notice};
+use super::metrics::Counts;
 use super::offsets::{OffsetAndMetadata, Position};
 use super::subscription::{Interest, Partition, Phase, ResetTo, Subscriptions};
 use super::view::View;
@@ -83,6 +84,7 @@ pub(crate) struct Core {
     /// What the leader's assignment was made of.
     assigned_counts: Option<Topics>,
     pub(crate) coordinator_lost: bool,
+    pub(crate) counts: Counts,
 }
 
 impl Core {
@@ -97,6 +99,7 @@ impl Core {
             next_auto_commit: now + config.auto_commit_interval,
             assigned_counts: None,
             coordinator_lost: false,
+            counts: Counts::default(),
             config,
         }
     }
@@ -261,6 +264,7 @@ impl Core {
 
     /// The program polls; true if the background has something to do.
     pub(crate) fn polled(&mut self, now: Instant) -> bool {
+        self.counts.last_poll = Some(now);
         let mut is_news = false;
         let is_by_group = self.subscriptions.is_by_group();
         if let Some(membership) = self.membership.as_mut().filter(|_| is_by_group) {

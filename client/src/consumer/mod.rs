@@ -11,6 +11,7 @@
 //! | `fetch/` | sessions, prefetch with bounded memory, records out of fetched bytes (pure) |
 //! | `view.rs` | leaders of partitions (pure) |
 //! | `task.rs` | the background task |
+//! | `metrics.rs` | what it did so far |
 //! | `remote.rs`, `remote_group.rs` | the requests |
 //!
 //! One background task does all the talking: heartbeats, fetches ahead of the program, metadata. The
@@ -24,6 +25,7 @@ mod error;
 mod fetch;
 mod listener;
 mod membership;
+mod metrics;
 mod offsets;
 mod protocol;
 mod record;
@@ -219,11 +221,13 @@ impl Consumer {
         if core.ahead.bytes() != before {
             // There is room to fetch more.
             self.shared.wake.notify_one();
+            core.counts.bytes += (before - core.ahead.bytes()) as u64;
         }
         let records = taken.map_err(|(partition, offset, error)| {
             let reason = error.to_string();
             ConsumerError::Corrupt { partition, offset, reason }
         })?;
+        core.counts.records += records.len() as u64;
         Ok((!records.is_empty()).then_some(ConsumerRecords { records }))
     }
 

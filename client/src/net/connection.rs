@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ClientConfig;
 use crate::error::{ClientError, ConnectionError, ConnectionFault};
+use crate::metrics::NetMeter;
 use crate::net::pieces::Pieces;
 
 /// Requests that wait to be written; senders beyond that wait themselves.
@@ -51,6 +52,14 @@ pub struct ConnectionOptions {
     connect_timeout: Duration,
     request_timeout: Duration,
     response_bytes_max: usize,
+    meter: Arc<NetMeter>,
+}
+
+impl ConnectionOptions {
+    /// What all connections with these options and clones of them do.
+    pub(crate) fn meter(&self) -> &NetMeter {
+        &self.meter
+    }
 }
 
 impl From<&ClientConfig> for ConnectionOptions {
@@ -60,6 +69,7 @@ impl From<&ClientConfig> for ConnectionOptions {
             connect_timeout: config.connect_timeout,
             request_timeout: config.request_timeout,
             response_bytes_max: config.response_bytes_max,
+            meter: Arc::default(),
         }
     }
 }
@@ -91,6 +101,8 @@ struct Outgoing {
 #[derive(Debug)]
 struct Waiter {
     correlation_id: i32,
+    key: i16,
+    since: Instant,
     answer: oneshot::Sender<Bytes>,
 }
 
@@ -106,6 +118,7 @@ enum Frame {
 struct Flight {
     state: Mutex<FlightState>,
     ended: CancellationToken,
+    meter: Arc<NetMeter>,
 }
 
 #[derive(Debug, Default)]
@@ -122,6 +135,9 @@ impl Flight {
     /// Ends the connection; the first fault counts. Those who wait see their channel close and ask for it.
     fn fail(&self, fault: ConnectionFault) {
         let mut state = self.lock();
+        if state.fault.is_none() {
+            self.meter.closed();
+        }
         state.fault.get_or_insert(fault);
         state.waiters.clear();
         drop(state);
@@ -148,6 +164,7 @@ impl Flight {
         let waiter = self.lock().waiters.pop_front();
         match waiter {
             Some(waiter) if waiter.correlation_id == id => {
+                self.meter.answered(waiter.key, waiter.since.elapsed());
                 // Who stopped waiting does not want it.
                 let _ = waiter.answer.send(frame);
                 Ok(())
@@ -279,9 +296,11 @@ impl Connection {
         correlation_id: i32,
         frame: Frame,
     ) -> Result<Answer<R>, ClientError> {
-        let deadline = Instant::now() + self.inner.options.request_timeout;
+        let since = Instant::now();
+        let deadline = since + self.inner.options.request_timeout;
         let (answer, answered) = oneshot::channel();
-        self.inner.enqueue(Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) }).await?;
+        let waiter = Some(Waiter { correlation_id, key: R::KEY, since, answer });
+        self.inner.enqueue(Outgoing { frame, waiter }).await?;
         Ok(Answer { connection: self.clone(), version, deadline, answered, request: PhantomData })
     }
 
@@ -347,7 +366,9 @@ async fn establish(address: &HostPort, options: &ConnectionOptions) -> Result<Co
     stream.set_nodelay(true).map_err(|error| fault_of(&error))?;
     let (reader, writer) = stream.into_split();
     let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
-    let flight = Arc::new(Flight::default());
+    let meter = options.meter.clone();
+    meter.opened();
+    let flight = Arc::new(Flight { meter, ..Flight::default() });
     tokio::spawn(write_all(writer, outgoing, flight.clone()));
     tokio::spawn(read_all(BufReader::new(reader), options.response_bytes_max, flight.clone()));
     let mut inner = Inner {
@@ -412,7 +433,8 @@ impl Inner {
             .map_err(|error| not_kafka(error.to_string()))?;
         let (answer, answered) = oneshot::channel();
         let frame = Frame::Whole(frame);
-        let outgoing = Outgoing { frame, waiter: Some(Waiter { correlation_id, answer }) };
+        let waiter = Waiter { correlation_id, key: ApiVersionsRequest::KEY, since: Instant::now(), answer };
+        let outgoing = Outgoing { frame, waiter: Some(waiter) };
         let closed = |fault: Option<ConnectionFault>| match fault {
             Some(ConnectionFault::Closed) | None => {
                 not_kafka("it closed the connection instead of answering an ApiVersions request".to_owned())
@@ -436,13 +458,16 @@ async fn write_all(mut socket: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Outg
                 if !waiter.is_none_or(|waiter| flight.push(waiter)) {
                     return Ok(());
                 }
+                flight.meter.sent();
                 match frame {
                     Frame::Whole(bytes) => pieces.push(bytes),
                     Frame::Pieces(all) => all.into_iter().for_each(|piece| pieces.push(piece)),
                 }
                 next = if pieces.remaining() < WRITE_BYTES { outgoing.try_recv().ok() } else { None };
             }
+            let bytes = pieces.remaining();
             socket.write_all_buf(&mut pieces).await?;
+            flight.meter.wrote(bytes);
         }
         Ok::<(), io::Error>(())
     });
@@ -459,6 +484,7 @@ async fn read_all(mut socket: BufReader<OwnedReadHalf>, limit: usize, flight: Ar
     let read = flight.ended.run_until_cancelled(async {
         loop {
             let frame = read_frame(&mut socket, limit).await?;
+            flight.meter.read(SIZE_PREFIX_BYTES + frame.len());
             flight.deliver(frame)?;
         }
     });

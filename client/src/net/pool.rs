@@ -12,6 +12,7 @@ use super::connection::{Connection, ConnectionOptions};
 use crate::config::ClientConfig;
 use crate::error::{ClientError, ConnectionError, ConnectionFault};
 use crate::metadata::Broker;
+use crate::metrics::NetMeter;
 
 /// The head start of an address over the next one in the bootstrap list.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -44,6 +45,11 @@ impl Pool {
             entrance: Slot::default(),
             nodes: Mutex::default(),
         }
+    }
+
+    /// What goes over its connections.
+    pub(crate) fn meter(&self) -> &NetMeter {
+        self.options.meter()
     }
 
     fn nodes(&self) -> MutexGuard<'_, BTreeMap<i32, Arc<Node>>> {

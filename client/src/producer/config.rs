@@ -259,6 +259,7 @@ impl ProducerConfig {
     /// # Errors
     /// The first contradiction, in the words of the Java client.
     pub fn validate(&self) -> Result<(), ConfigProblem> {
+        self.client.check()?;
         if self.is_idempotent() {
             self.validate_idempotence()?;
         }

@@ -20,12 +20,14 @@
 //! | `record.rs`, `delivery.rs`, `error.rs` | what is sent, what came of it, and why not |
 //! | `partitioner.rs` | which partition |
 //! | `core/` | batches, retries, sequences: pure |
+//! | `metrics.rs` | what it did so far |
 //! | `request.rs`, `sender.rs` | requests and answers; the task that carries them |
 
 mod config;
 mod core;
 mod delivery;
 mod error;
+mod metrics;
 mod partitioner;
 mod record;
 mod request;

@@ -28,6 +28,7 @@ impl Core {
                 self.group(|membership| membership.joined(now, attempt, answer));
             }
             Answer::Synced(attempt, Ok(answer)) => {
+                self.counts.rebalances += u64::from(answer.is_ok());
                 self.group(|membership| membership.synced(now, attempt, answer));
             }
             Answer::Heartbeat(attempt, Ok(answer)) => {

@@ -68,6 +68,9 @@ impl Core {
         let Some(mut batch) = self.partition(slot).take_away(sent.order) else { return };
         if let Some(bytes) = sent.bytes {
             self.learn_compression(slot, &batch, bytes.len());
+            self.counts.batches += 1;
+            self.counts.batch_bytes += bytes.len() as u64;
+            self.counts.uncompressed_bytes += batch.uncompressed_size as u64;
             batch.payload = Payload::Sealed(bytes);
         }
         match outcome {
@@ -194,6 +197,7 @@ impl Core {
         tracing::debug!(order = ?batch.order, attempts = batch.attempts, %error, "a batch will be sent again");
         batch.retry_at_ms = now_ms.saturating_add(self.backoff_ms(batch.attempts));
         batch.attempts += 1;
+        self.counts.records_retried += u64::from(batch.record_count.unsigned_abs());
         batch.last_error = Some(error);
         self.partition(slot).put_back(batch);
     }

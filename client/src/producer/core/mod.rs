@@ -33,6 +33,7 @@ use uuid::Uuid;
 use super::config::{Partitioner, ProducerConfig};
 use super::delivery::{Completion, Stored};
 use super::error::ProduceError;
+use super::metrics::{Counts, Gauges};
 use super::partitioner::Sticky;
 use crate::error::ApiError;
 
@@ -124,6 +125,7 @@ pub(crate) struct Core {
     metadata_is_stale: bool,
     /// Results to be told; outside the lock, because those who wait are woken by that.
     resolved: Vec<Resolved>,
+    counts: Counts,
 }
 
 /// A batch whose fate is known.
@@ -203,6 +205,7 @@ impl Core {
             fatal: None,
             metadata_is_stale: false,
             resolved: Vec::new(),
+            counts: Counts::default(),
         }
     }
 
@@ -347,6 +350,17 @@ impl Core {
         std::mem::take(&mut self.resolved)
     }
 
+    /// What happened so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What is held at present.
+    pub(crate) fn gauges(&self) -> Gauges {
+        let in_flight = self.nodes.values().map(|node| node.in_flight).sum();
+        Gauges { memory_used: self.memory_used, memory_waiters: self.memory_waiters, in_flight }
+    }
+
     fn partition(&mut self, slot: Slot) -> &mut Partition {
         &mut self.topics[slot.topic].partitions[slot.partition]
     }
@@ -355,6 +369,11 @@ impl Core {
     fn settle(&mut self, batch: batch::Batch, result: Result<Stored, ProduceError>) {
         debug_assert!(self.memory_used >= batch.charged);
         self.memory_used -= batch.charged;
+        let records = u64::from(batch.record_count.unsigned_abs());
+        match &result {
+            Ok(_) => self.counts.records_sent += records,
+            Err(_) => self.counts.records_failed += records,
+        }
         self.resolved.push(Resolved { completion: batch.completion, fate: Fate::Settled(result) });
         let (number, _) = batch.order;
         if let Some(parts) = self.incomplete.get_mut(&number) {

@@ -97,7 +97,7 @@ impl Core {
             soonest(&mut work.next_ms, created_ms.saturating_add(self.settings.delivery_timeout_ms));
         }
         match self.readiness(now_ms, slot, work) {
-            Readiness::Ready(node) => self.take(slot, node, work),
+            Readiness::Ready(node) => self.take(now_ms, slot, node, work),
             Readiness::At(ms) => soonest(&mut work.next_ms, ms),
             Readiness::Blocked => {}
         }
@@ -160,7 +160,7 @@ impl Core {
     }
 
     /// Moves the first batch of a partition into the request to its leader.
-    fn take(&mut self, slot: Slot, node: i32, work: &mut Work) {
+    fn take(&mut self, now_ms: u64, slot: Slot, node: i32, work: &mut Work) {
         let producer = self.producer.filter(|_| self.settings.idempotent);
         let topic = &mut self.topics[slot.topic];
         let partition = &mut topic.partitions[slot.partition];
@@ -169,6 +169,12 @@ impl Core {
             partition.stamp(&mut batch, producer);
         }
         batch.sent_to_epoch = partition.leader_epoch;
+        if batch.attempts == 0 {
+            let waited_ms = now_ms.saturating_sub(batch.created_ms);
+            self.counts.queued += 1;
+            self.counts.queued_ms += waited_ms;
+            self.counts.queued_longest_ms = self.counts.queued_longest_ms.max(waited_ms);
+        }
         let size = batch.size();
         let outgoing = Outgoing {
             slot,

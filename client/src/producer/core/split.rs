@@ -21,6 +21,7 @@ impl Core {
                 return;
             }
         };
+        self.counts.splits += 1;
         // It compressed worse than was thought.
         self.topics[slot.topic].compression_ratio = 1.0;
         let topic = self.topics[slot.topic].name.clone();
