@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rkafka_client::{
     Admin, AssignorKind, AutoOffsetReset, ClientConfig, Consumer, ConsumerConfig, ConsumerError,
-    ConsumerRecord, NewTopic, TopicPartition,
+    ConsumerRecord, NewTopic, RebalanceListener, TopicPartition,
 };
 use rkafka_tests::foreign::kcat;
 use rkafka_tests::java;
@@ -104,6 +106,66 @@ pub(crate) fn check_every_record_once_and_in_order(node: &Node) {
         assert_eq!(texts, (900..903).map(|number| format!("订单信息!{number}")).collect());
         consumer.close(PATIENCE).await.expect("a close");
     });
+}
+
+/// Seeks where partitions come, commits where they go, and notes both.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn add(&self, what: &str, partitions: &[TopicPartition]) {
+        let list: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+        self.0.lock().expect("a lock").push(format!("{what} {}", list.join(",")));
+    }
+}
+
+type Done<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+impl RebalanceListener for Notes {
+    fn partitions_revoked<'a>(
+        &'a mut self,
+        consumer: &'a Consumer,
+        partitions: &'a [TopicPartition],
+    ) -> Done<'a> {
+        Box::pin(async move {
+            self.add("gone", partitions);
+            consumer.commit().await.expect("still a member");
+        })
+    }
+
+    fn partitions_assigned<'a>(
+        &'a mut self,
+        consumer: &'a Consumer,
+        partitions: &'a [TopicPartition],
+    ) -> Done<'a> {
+        Box::pin(async move {
+            self.add("came", partitions);
+            consumer.seek(&partitions[0], 7).expect("assigned");
+        })
+    }
+}
+
+pub(crate) fn check_listeners(node: &Node) {
+    run(async {
+        create(node, "listened", 1).await;
+        produce(node, "listened", 1, 0..10, "none");
+        let config = config(node).with_group_id("listened").with_auto_commit(false);
+        let consumer = Consumer::connect(config).await.expect("a broker");
+        let notes = Notes::default();
+        consumer.subscribe_with(["listened"], notes.clone()).expect("a group");
+        let offsets: Vec<i64> = read(&consumer, 3).await.iter().map(|order| order.offset).collect();
+        assert_eq!(offsets, [7, 8, 9], "where the listener said");
+        consumer.unsubscribe().await.expect("an answer");
+        assert_eq!(*notes.0.lock().expect("a lock"), ["came listened-0", "gone listened-0"]);
+        let partition = tp("listened", 0);
+        let committed = consumer.committed(std::slice::from_ref(&partition)).await.expect("an answer");
+        assert_eq!(committed[&partition].as_ref().map(|one| one.offset), Some(10), "before it was given up");
+    });
+}
+
+#[test]
+fn listeners() {
+    check_listeners(&Node::start(&[]));
 }
 
 #[test]

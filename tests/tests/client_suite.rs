@@ -6,8 +6,11 @@ use rkafka_tests::node::Node;
 
 use crate::{client_consumer as consumer, client_producer as producer};
 
+/// A name to show, and what is checked.
+type Check = (&'static str, fn(&Node));
+
 /// What every broker since 2.2 has to give.
-const CHECKS: &[(&str, fn(&Node))] = &[
+const CHECKS: &[Check] = &[
     ("round trip", producer::check_round_trip),
     ("acknowledgements of all kinds", producer::check_acknowledgements_of_all_kinds),
     ("too large for the topic", producer::check_too_large_for_the_topic),
@@ -17,6 +20,7 @@ const CHECKS: &[(&str, fn(&Node))] = &[
     ("commits", consumer::check_commits),
     ("nowhere to begin", consumer::check_nowhere_to_begin),
     ("topics that match", consumer::check_topics_that_match),
+    ("listeners", consumer::check_listeners),
     ("four members", consumer::check_four_members),
     ("range, shared with Java", |node| consumer::check_shared_with_java(node, AssignorKind::Range)),
     ("roundrobin, shared with Java", |node| consumer::check_shared_with_java(node, AssignorKind::RoundRobin)),

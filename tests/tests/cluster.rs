@@ -2,6 +2,7 @@
 //! What operators do with them is in `cluster/`.
 
 mod controllers;
+mod nearest;
 mod operations;
 
 use std::net::TcpListener;
@@ -25,6 +26,8 @@ struct Cluster {
     client_port: u16,
     quorum_port: u16,
     nodes: [Option<Process>; 3],
+    /// Settings beside those of the tutorial, by node.
+    more: fn(usize) -> String,
 }
 
 impl Cluster {
@@ -37,11 +40,16 @@ impl Cluster {
             client_port: port(&client),
             quorum_port: port(&quorum),
             nodes: [None, None, None],
+            more: |_| String::new(),
         }
     }
 
     fn start() -> Self {
-        let mut cluster = Cluster::new();
+        Cluster::start_with(|_| String::new())
+    }
+
+    fn start_with(more: fn(usize) -> String) -> Self {
+        let mut cluster = Cluster { more, ..Cluster::new() };
         (0..3).for_each(|node| cluster.launch(node));
         (0..3).for_each(|node| cluster.ready(node));
         cluster
@@ -51,9 +59,10 @@ impl Cluster {
         let file = self.dir.path().join(format!("server-{node}.properties"));
         let text = format!(
             "broker.id={node}\nlog.dirs={}\nzookeeper.connect={list}\ndelete.topic.enable=true\n\
-             listeners=PLAINTEXT://{}\n",
+             listeners=PLAINTEXT://{}\n{}",
             self.dir.path().join(format!("data-{node}")).display(),
-            self.address(node)
+            self.address(node),
+            (self.more)(node)
         );
         std::fs::write(&file, text).expect("a writable directory");
         let mut command = Command::new(build::rkafka());

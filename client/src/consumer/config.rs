@@ -214,6 +214,19 @@ impl ConsumerConfig {
         Ok(())
     }
 
+    /// The same with this value, by the setting's Java name.
+    ///
+    /// # Errors
+    /// A name that nobody knows, or a value that is not of its type.
+    pub fn with(mut self, key: &str, value: &str) -> Result<ConsumerConfig, ConfigProblem> {
+        let taken = match SERVED.contains(&key) || ACCEPTED.contains(&key) {
+            true => self.set(key, value).map(|()| None),
+            false => self.client.set_by_name(key, value),
+        };
+        let Some(reason) = taken.unwrap_or_else(Some) else { return Ok(self) };
+        Err(ConfigProblem { place: String::new(), key: key.to_owned(), value: value.to_owned(), reason })
+    }
+
     /// The same with this group.
     #[must_use]
     pub fn with_group_id(mut self, group: impl Into<String>) -> ConsumerConfig {
@@ -345,6 +358,19 @@ mod tests {
     fn read(text: &str) -> Result<(ConsumerConfig, Vec<String>), String> {
         let properties = Properties::parse("c.properties", text.as_bytes()).unwrap();
         ConsumerConfig::from_properties(&properties, Some("a:1")).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn single_values() {
+        let config = ConsumerConfig::new("a:1").unwrap();
+        let config = config.with("client.rack", "r1").unwrap().with("client.id", "me").unwrap();
+        assert_eq!((config.client_rack.as_str(), config.client.client_id.as_str()), ("r1", "me"));
+        let problem = |key, value| config.clone().with(key, value).unwrap_err().to_string();
+        assert_eq!(
+            problem("client.rak", "r"),
+            "client.rak=r: unknown key client.rak (did you mean client.id?)"
+        );
+        assert_eq!(problem("check.crcs", "maybe"), "check.crcs=maybe: true or false is expected");
     }
 
     #[test]

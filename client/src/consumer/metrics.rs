@@ -41,13 +41,17 @@ impl Consumer {
         let mut largest: Option<i64> = None;
         for (partition, state) in core.subscriptions.iter() {
             let end = if committed_only { state.last_stable_offset } else { state.high_watermark };
+            let about = || {
+                vec![("topic", partition.topic.to_string()), ("partition", partition.partition.to_string())]
+            };
+            // -1 is the leader, as in Java.
+            let replica = state.replica(Instant::now()).unwrap_or(-1);
+            snapshot.add_about(FETCHES, "preferred-read-replica", about(), f64::from(replica));
             let Some(lag) = end.zip(state.position()).map(|(end, at)| (end - at.offset).max(0)) else {
                 continue;
             };
             largest = largest.max(Some(lag));
-            let about =
-                vec![("topic", partition.topic.to_string()), ("partition", partition.partition.to_string())];
-            snapshot.add_about(FETCHES, "records-lag", about, lag as f64);
+            snapshot.add_about(FETCHES, "records-lag", about(), lag as f64);
         }
         drop(core);
         if let Some(lag) = largest {

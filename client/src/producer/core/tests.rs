@@ -448,3 +448,29 @@ fn nothing_fails_without_faults() {
         assert!(stored > 100 && failed == 0, "{stored} {failed}");
     }
 }
+
+/// An answer that names the new leader is followed at once (KIP-951); without a name the cluster is asked.
+#[test]
+fn a_named_leader_is_tried_at_once() {
+    for hint in [Some(LeaderHint { leader: 1, epoch: 2 }), Some(LeaderHint { leader: 1, epoch: 0 }), None] {
+        let mut core = Core::new(settings(1));
+        let id = Uuid::nil();
+        core.update_topic(&TopicUpdate { name: "t", id, leaders: vec![(Some(0), 1)] });
+        core.set_producer_id(7, 0);
+        (0..2).for_each(|node| core.set_connected(node, true));
+        let appended = core.append(0, 0, &Record::to("t").value("x")).unwrap();
+        assert!(matches!(appended, Appended::Queued { .. }));
+        let mut work = core.poll(10);
+        let request = work.requests.remove(0);
+        assert_eq!(request.node, 0);
+        let (sealed, _) = seal(request.batches.into_iter().next().unwrap());
+        let error = ApiError { code: ErrorCode::NotLeaderOrFollower, message: String::new() };
+        let refused = Outcome::Refused { error, log_start_offset: None, leader: hint };
+        core.finish_request(11, 0, [(sealed.sent, refused)]);
+        let work = core.poll(11);
+        let is_newer = hint.is_some_and(|hint| hint.epoch > 1);
+        assert_eq!(work.needs_metadata, !is_newer, "{hint:?}");
+        let nodes: Vec<i32> = work.requests.iter().map(|request| request.node).collect();
+        assert_eq!(nodes, if is_newer { vec![1] } else { vec![] }, "{hint:?}");
+    }
+}
