@@ -1,9 +1,8 @@
-//! OffsetCommit (8), versions 2 to 9: a group stores how far it has read.
+//! OffsetCommit (8), versions 2 to 10: a group stores how far it has read.
 //!
 //! - v2 to v4 a retention time · v6 leader epochs (KIP-320) · v7 static members · v9 error 69 for unknown
-//!   groups.
-//! - v10 (topic ids) is not offered; clients then use 9.
-//! - A topic or partition that is not there gets error 3 and is not stored.
+//!   groups · v10 topics by id (KIP-848), in the answer too.
+//! - A topic or partition that is not there gets error 3 and is not stored; an id that is nobody's gets 100.
 
 use rkafka_core::group::request::{
     OffsetCommitPartition, OffsetCommitRequest as Commit, OffsetCommitTopic, TopicErrors,
@@ -17,18 +16,22 @@ use rkafka_wire::messages::offset_commit_response::{
 };
 use rkafka_wire::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use rkafka_wire::versions::Versions;
+use uuid::Uuid;
 
-use super::{Call, group_code, topic_name};
+use super::{Call, group_code, topic_id, topic_name, uuid};
 use crate::server::Stage;
 
-pub(super) const VERSIONS: Versions = Versions::new(2, 9);
+pub(super) const VERSIONS: Versions = Versions::new(2, 10);
+
+/// From here on topics are named by their ids.
+const TOPIC_IDS: i16 = 10;
 
 pub(super) fn handle(call: Call, request: OffsetCommitRequest) -> Stage {
     let version = call.version();
     let image = call.broker.image();
     let mut unknown = Vec::new();
     let topics: Vec<_> =
-        request.topics.into_iter().filter_map(|topic| known(&image, topic, &mut unknown)).collect();
+        request.topics.into_iter().filter_map(|topic| known(&image, version, topic, &mut unknown)).collect();
     let empty = topics.is_empty();
     let commit = Commit {
         group_id: request.group_id.0.to_string(),
@@ -48,7 +51,7 @@ pub(super) fn handle(call: Call, request: OffsetCommitRequest) -> Stage {
         let mut topics = unknown;
         match reply.await {
             GroupReply::OffsetCommit(stored) => {
-                stored.iter().for_each(|topic| merge(&mut topics, topic));
+                stored.iter().for_each(|topic| merge(&image, &mut topics, topic));
             }
             _ => topics.clear(),
         }
@@ -59,18 +62,27 @@ pub(super) fn handle(call: Call, request: OffsetCommitRequest) -> Stage {
 /// Leaves out the partitions that are not there and puts them into `unknown`.
 fn known(
     image: &Image,
+    version: i16,
     topic: OffsetCommitRequestTopic,
     unknown: &mut Vec<OffsetCommitResponseTopic>,
 ) -> Option<OffsetCommitTopic> {
-    let found = image.topics().by_name(&topic.name);
+    let by_id = version >= TOPIC_IDS;
+    let found = match by_id {
+        true => image.topics().by_id(topic_id(topic.topic_id)),
+        false => image.topics().by_name(&topic.name),
+    };
     let there = |index: i32| found.is_some_and(|topic| topic.partition(index).is_some());
     let (known, missing): (Vec<_>, Vec<_>) =
         topic.partitions.into_iter().partition(|partition| there(partition.partition_index));
     if !missing.is_empty() {
-        let code = ErrorCode::UnknownTopicOrPartition.code();
+        let code = match by_id && found.is_none() {
+            true => ErrorCode::UnknownTopicId.code(),
+            false => ErrorCode::UnknownTopicOrPartition.code(),
+        };
         let partitions = missing.iter().map(|partition| answer(partition.partition_index, code)).collect();
-        let name = topic_name(&topic.name);
-        unknown.push(OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions));
+        let name = found.map_or(topic.name.clone(), |found| topic_name(&found.name));
+        let missing = OffsetCommitResponseTopic::default().with_name(name).with_topic_id(topic.topic_id);
+        unknown.push(missing.with_partitions(partitions));
     }
     let partitions: Vec<_> = known
         .into_iter()
@@ -81,10 +93,10 @@ fn known(
             metadata: partition.committed_metadata.map_or_else(String::new, |text| text.to_string()),
         })
         .collect();
-    let topic_id = found?.id;
+    let found = found?;
     (!partitions.is_empty()).then(|| OffsetCommitTopic {
-        topic: topic.name.to_string(),
-        topic_id,
+        topic: found.name.to_string(),
+        topic_id: found.id,
         partitions,
     })
 }
@@ -93,13 +105,14 @@ fn answer(index: i32, code: i16) -> OffsetCommitResponsePartition {
     OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code)
 }
 
-fn merge(topics: &mut Vec<OffsetCommitResponseTopic>, stored: &TopicErrors) {
+fn merge(image: &Image, topics: &mut Vec<OffsetCommitResponseTopic>, stored: &TopicErrors) {
     let partitions = stored.partitions.iter().map(|(index, error)| answer(*index, group_code(*error)));
     match topics.iter_mut().find(|topic| **topic.name == *stored.topic) {
         Some(topic) => topic.partitions.extend(partitions),
         None => topics.push(
             OffsetCommitResponseTopic::default()
                 .with_name(topic_name(&stored.topic))
+                .with_topic_id(image.topics().by_name(&stored.topic).map_or(Uuid::nil(), |topic| uuid(topic.id)))
                 .with_partitions(partitions.collect()),
         ),
     }

@@ -8,7 +8,7 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::Decodable;
 
 use crate::apis::for_each_api;
-use crate::newer::known_version;
+use crate::newer::{decode_with_topic_ids, known_version};
 use crate::response::words;
 use crate::walk::{Walk, walk};
 use crate::{RequestHeader, WireError};
@@ -88,7 +88,10 @@ macro_rules! request_enum {
             /// [`WireError::Undecodable`] for values that the walk does not judge, such as strings that are
             /// not UTF-8.
             pub fn decode(self) -> Result<Request, WireError> {
-                let Checked { key, version, body, .. } = self;
+                let Checked { key, version, mut body, .. } = self;
+                if let Some(request) = decode_with_topic_ids(key, version, &mut body) {
+                    return request;
+                }
                 match key {
                     $(ApiKey::$name => Ok(Request::$name(decode_body(key, version, body)?)),)*
                     _ => Err(WireError::UnknownApiKey { key: key as i16, version }),
@@ -103,6 +106,12 @@ for_each_api!(request_enum);
 #[cfg(test)]
 pub(crate) fn assert_same_end(header: &RequestHeader, body: &[u8]) {
     use kafka_protocol::protocol::Encodable;
+    let mut rest = Bytes::copy_from_slice(body);
+    if let Some(request) = decode_with_topic_ids(header.api_key, header.api_version, &mut rest) {
+        request.unwrap();
+        assert!(rest.is_empty(), "{header:?}: {} bytes left", rest.len());
+        return;
+    }
     macro_rules! by_key {
         ($($name:ident: $request:ident => $response:ident,)*) => {
             match header.api_key {

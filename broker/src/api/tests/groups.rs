@@ -93,6 +93,72 @@ async fn fetch_offset(client: &mut TestClient) -> i64 {
     partition.committed_offset
 }
 
+/// OffsetCommit 10 and OffsetFetch 10, written by hand: topics by id, one of them nobody's.
+#[tokio::test]
+async fn offsets_are_committed_and_fetched_by_topic_id() {
+    let broker = TestBroker::start("").await;
+    broker.create_topic("test", 1, &[]).await;
+    let mut client = broker.connect().await;
+    let member_id = enter(&mut client).await;
+    let id = broker.broker().image().topics().by_name("test").expect("created").id.0;
+    let nobody = [9; 16];
+    let string = |text: &str| [&[text.len() as u8 + 1][..], text.as_bytes()].concat();
+
+    let partition = |index: u8, offset: u8| {
+        let offset = [0, 0, 0, 0, 0, 0, 0, offset];
+        [&[0, 0, 0, index][..], &offset, &[0, 0, 0, 0], &string("here"), &[0]].concat()
+    };
+    let commit = [
+        &string(GROUP)[..],
+        &[0, 0, 0, 1],
+        &string(&member_id),
+        &[0, 3], // no instance id, two topics
+        &id,
+        &[3],
+        &partition(0, 42),
+        &partition(5, 1),
+        &[0],
+        &nobody,
+        &[2],
+        &partition(0, 7),
+        &[0, 0],
+    ];
+    client.send_body::<OffsetCommitRequest>(10, &commit.concat()).await;
+    let committed = client.receive::<OffsetCommitRequest>(10).await.expect("an answer");
+    let mut codes: Vec<_> = (committed.topics.iter())
+        .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic_id.into_bytes(), partition)))
+        .map(|(id, partition)| (id, partition.partition_index, ErrorCode::from(partition.error_code)))
+        .collect();
+    codes.sort_unstable_by_key(|(id, index, _)| (*id == nobody, *index));
+    let expected = [
+        (id, 0, ErrorCode::None),
+        (id, 5, ErrorCode::UnknownTopicOrPartition),
+        (nobody, 0, ErrorCode::UnknownTopicId),
+    ];
+    assert_eq!(codes, expected);
+
+    let asked = |topics: &[&[u8]]| {
+        let member = [&[0][..], &[0xff; 4]].concat(); // no member id, epoch -1
+        [&[2][..], &string(GROUP), &member, &topics.concat(), &[0, 0, 0]].concat()
+    };
+    let topic = |id: &[u8; 16]| [&id[..], &[2, 0, 0, 0, 0, 0]].concat();
+    for (topics, expected) in [
+        (asked(&[&[3], &topic(&id), &topic(&nobody)]), vec![(id, 42, 0), (nobody, -1, 100)]),
+        (asked(&[&[0]]), vec![(id, 42, 0)]),
+    ] {
+        client.send_body::<OffsetFetchRequest>(10, &topics).await;
+        let fetched = client.receive::<OffsetFetchRequest>(10).await.expect("an answer");
+        assert_eq!((fetched.groups.len(), fetched.groups[0].error_code), (1, 0));
+        let mut found: Vec<_> = (fetched.groups[0].topics.iter())
+            .map(|topic| (topic.topic_id.into_bytes(), &topic.partitions[0]))
+            .map(|(id, partition)| (id, partition.committed_offset, partition.error_code))
+            .collect();
+        found.sort_unstable_by_key(|(id, ..)| *id == nobody);
+        assert_eq!(found, expected);
+    }
+    broker.stop().await;
+}
+
 #[tokio::test]
 async fn a_group_lives_and_its_offsets_outlive_it() {
     let broker = TestBroker::start("").await;

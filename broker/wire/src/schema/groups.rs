@@ -17,14 +17,15 @@ use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use super::{INT32, STRING, Schema, array, boolean, bytes, int8, int32, int64, list, string, uuid, versions};
 
 // Version 10: see newer.rs.
-pub(super) const OFFSET_COMMIT: Schema = versions(2, 9).flexible(8).fields(&[
+pub(super) const OFFSET_COMMIT: Schema = versions(2, 10).flexible(8).fields(&[
     string("group_id"),
     int32("generation_id_or_member_epoch"),
     string("member_id"),
     string("group_instance_id").since(7).nullable(7),
     int64("retention_time_ms").until(4),
     list::<OffsetCommitRequestTopic>("topics").of(&[
-        string("name"),
+        string("name").until(9),
+        uuid("topic_id").since(10),
         list::<OffsetCommitRequestPartition>("partitions").of(&[
             int32("partition_index"),
             int64("committed_offset"),
@@ -35,7 +36,7 @@ pub(super) const OFFSET_COMMIT: Schema = versions(2, 9).flexible(8).fields(&[
 ]);
 
 // Version 10: see newer.rs.
-pub(super) const OFFSET_FETCH: Schema = versions(1, 9).flexible(6).fields(&[
+pub(super) const OFFSET_FETCH: Schema = versions(1, 10).flexible(6).fields(&[
     string("group_id").until(7),
     list::<OffsetFetchRequestTopic>("topics")
         .until(7)
@@ -45,9 +46,11 @@ pub(super) const OFFSET_FETCH: Schema = versions(1, 9).flexible(6).fields(&[
         string("group_id"),
         string("member_id").since(9).nullable(9),
         int32("member_epoch").since(9),
-        list::<OffsetFetchRequestTopics>("topics")
-            .nullable(8)
-            .of(&[string("name"), array("partition_indexes", INT32)]),
+        list::<OffsetFetchRequestTopics>("topics").nullable(8).of(&[
+            string("name").until(9),
+            uuid("topic_id").since(10),
+            array("partition_indexes", INT32),
+        ]),
     ]),
     boolean("require_stable").since(7),
 ]);
