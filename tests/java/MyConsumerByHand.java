@@ -23,9 +23,14 @@ public class MyConsumerByHand {
         KafkaConsumer<String, String> consumer = new KafkaConsumer<>(settings);
         consumer.subscribe(Arrays.asList(args[1]));
         while (left > 0) {
+            boolean empty = true;
             for (ConsumerRecord<String, String> record : poll(consumer)) {
                 System.out.println(record.partition() + " " + record.offset() + " " + record.value());
                 left--;
+                empty = false;
+            }
+            if (empty) {
+                continue;
             }
             if (args[4].equals("halt")) {
                 System.out.flush();
