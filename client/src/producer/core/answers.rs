@@ -87,6 +87,7 @@ impl Core {
             }
             Outcome::Lost(error) => {
                 self.metadata_is_stale = true;
+                batch.may_be_stored = true;
                 self.retry_or_fail(now_ms, slot, batch, error, false);
             }
             Outcome::Unsendable(error) => self.give_up(slot, batch, error, true),
@@ -111,7 +112,7 @@ impl Core {
         &mut self,
         now_ms: u64,
         slot: Slot,
-        batch: Batch,
+        mut batch: Batch,
         sent: Option<Stamp>,
         error: ApiError,
         log_start_offset: Option<i64>,
@@ -120,6 +121,7 @@ impl Core {
         if moves_leader(error.code) {
             self.learn_leader(slot, leader);
         }
+        batch.may_be_stored |= stores_all_the_same(error.code);
         match self.verdict(slot, &batch, sent, error.code, log_start_offset) {
             Verdict::Retry => self.retry_or_fail(now_ms, slot, batch, error.into(), false),
             Verdict::Duplicate => {
@@ -168,8 +170,10 @@ impl Core {
                     Some(unresolved) => unresolved == stamp.base_sequence,
                     None => sequences.is_next(stamp.base_sequence),
                 };
-                // Not next: those before it are still to come, and it then.
-                if is_gap && !is_renumbered {
+                // Not next: those before it are still to come, and it then. One that may be stored keeps its number to
+                // the end of its time: under another it could be there twice, once a copy is read that a broken
+                // connection held, or where a restarted leader knows a producer's last batch only.
+                if is_gap && !is_renumbered && !batch.may_be_stored {
                     self.require_epoch_bump(slot, batch.order);
                 }
                 Verdict::Retry
@@ -239,6 +243,11 @@ impl Core {
             (*estimate - BETTER_STEP).max(observed)
         };
     }
+}
+
+/// Refusals of a leader that may have appended the batch.
+fn stores_all_the_same(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NotEnoughReplicasAfterAppend | ErrorCode::RequestTimedOut)
 }
 
 /// Errors after which somebody else has to be asked (`InvalidMetadataException` in Java).

@@ -201,6 +201,7 @@ impl Core {
             charged,
             created_ms: now_ms,
             attempts: 0,
+            may_be_stored: false,
             retry_at_ms: 0,
             sent_to_epoch: -1,
             stamp: None,

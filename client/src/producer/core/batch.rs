@@ -50,6 +50,8 @@ pub(crate) struct Batch {
     pub(crate) created_ms: u64,
     /// Tries that failed.
     pub(crate) attempts: u32,
+    /// A try of it ended without an answer that says it was not stored: a copy may be stored, or be read yet.
+    pub(crate) may_be_stored: bool,
     /// When it may be sent again.
     pub(crate) retry_at_ms: u64,
     /// The leader's epoch when it was last sent: a newer leader is tried at once (KIP-951).

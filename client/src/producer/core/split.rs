@@ -43,6 +43,7 @@ impl Core {
                 charged: share,
                 created_ms: batch.created_ms,
                 attempts: batch.attempts,
+                may_be_stored: batch.may_be_stored,
                 retry_at_ms: 0,
                 sent_to_epoch: -1,
                 stamp,
