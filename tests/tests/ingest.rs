@@ -39,12 +39,12 @@ a1.sinks.k1.channel = c1
 ";
 
 /// A spooling directory and an agent's file for a node.
-struct Spool {
+pub(crate) struct Spool {
     folder: TempDir,
 }
 
 impl Spool {
-    fn new(node: &Node, more: &str) -> Spool {
+    pub(crate) fn new(node: &Node, more: &str) -> Spool {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let spool = Spool { folder };
         fs::create_dir(spool.spool()).expect("a writable directory");
@@ -55,27 +55,27 @@ impl Spool {
         spool
     }
 
-    fn spool(&self) -> PathBuf {
+    pub(crate) fn spool(&self) -> PathBuf {
         self.folder.path().join("flumedata")
     }
 
-    fn conf(&self) -> PathBuf {
+    pub(crate) fn conf(&self) -> PathBuf {
         self.folder.path().join("spooldir_kafka.conf")
     }
 
     /// Puts a file into the directory as a careful user does: complete, under its name at once.
-    fn drop_in(&self, name: &str, contents: &[u8]) {
+    pub(crate) fn drop_in(&self, name: &str, contents: &[u8]) {
         let aside = self.folder.path().join(name);
         fs::write(&aside, contents).expect("a writable directory");
         fs::rename(aside, self.spool().join(name)).expect("the same file system");
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.spool().join(name).exists()
     }
 
     /// `flume-ng agent …`: the binary under Flume's name.
-    fn flume_ng(&self, more: &[&str]) -> Command {
+    pub(crate) fn flume_ng(&self, more: &[&str]) -> Command {
         let link = self.folder.path().join("flume-ng");
         if !link.exists() {
             std::os::unix::fs::symlink(build::rkafka(), &link).expect("a link");
@@ -86,13 +86,13 @@ impl Spool {
         command
     }
 
-    fn once(&self) -> Outcome {
+    pub(crate) fn once(&self) -> Outcome {
         Process::run(self.flume_ng(&["--once"]), "", wait::PATIENCE)
     }
 }
 
 /// Chinese lines with their numbers, in GBK.
-fn gbk_lines(count: usize) -> Vec<u8> {
+pub(crate) fn gbk_lines(count: usize) -> Vec<u8> {
     // 中文日志第 … 行：订单已付款 (all of it in GB2312).
     let before = b"\xD6\xD0\xCE\xC4\xC8\xD5\xD6\xBE\xB5\xDA ";
     let after = b" \xD0\xD0\xA3\xBA\xB6\xA9\xB5\xA5\xD2\xD1\xB8\xB6\xBF\xEE\n";
@@ -106,14 +106,14 @@ fn gbk_lines(count: usize) -> Vec<u8> {
 }
 
 /// What an independent program makes of a GBK file.
-fn iconv(file: &Path) -> String {
+pub(crate) fn iconv(file: &Path) -> String {
     let mut command = Command::new("iconv");
     command.args(["-f", "GBK", "-t", "UTF-8"]).arg(file);
     Process::run(command, "", Duration::from_secs(30)).success().stdout
 }
 
 /// All records of the topic, a line each.
-fn records(node: &Node) -> String {
+pub(crate) fn records(node: &Node) -> String {
     let bootstrap = node.bootstrap();
     kcat(&["-b", &bootstrap, "-C", "-t", "test", "-o", "beginning", "-e", "-q", "-f", "%s\n"], "")
         .success()

@@ -19,6 +19,7 @@ mod fuzz_seeds;
 mod group_tools;
 mod hostile;
 mod ingest;
+mod ingest_parts;
 mod orders;
 mod producer_tools;
 mod sharing;
