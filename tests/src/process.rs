@@ -55,6 +55,7 @@ pub fn anonymous_memory(pid: Pid) -> Option<u64> {
 }
 
 /// A running child whose output is collected as it comes.
+#[derive(Debug)]
 pub struct Process {
     command: String,
     child: Child,

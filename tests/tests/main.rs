@@ -1,6 +1,8 @@
 //! Black-box tests: everything here talks to a running broker through its port or its command line.
 
 mod adoption;
+mod chaos;
+mod chaos_tutorial;
 mod cleanup;
 mod client_admin;
 mod client_consumer;

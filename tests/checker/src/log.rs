@@ -53,13 +53,18 @@ fn one_value_per_offset(facts: &mut Facts<'_>) {
 
 fn acknowledged_are_there(facts: &mut Facts<'_>) {
     let sends: Vec<&Send> = facts.sends.values().copied().collect();
+    let present: BTreeSet<(Partition, Value)> = facts
+        .logs
+        .iter()
+        .flat_map(|(partition, log)| log.iter().map(|(_, value)| (*partition, *value)))
+        .collect();
     for send in sends {
         let Outcome::Acknowledged(offset) = send.outcome else { continue };
         let aborted = send
             .transaction
             .is_some_and(|id| !matches!(facts.transactions.get(&id), Some(Outcome::Acknowledged(_))));
         let Some(log) = facts.logs.get(&send.partition) else { continue };
-        if !send.promise.durable || aborted || log.iter().any(|(_, value)| *value == send.value) {
+        if !send.promise.durable || aborted || present.contains(&(send.partition, send.value)) {
             continue;
         }
         let deleted = facts.deleted_below.get(&send.partition).copied().unwrap_or(0);

@@ -25,6 +25,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs seeds of the chaos suite on real processes: `--seed N --nodes 3 --seconds 30`, `--minutes M`.
+    Chaos {
+        /// Passed on; `cargo xtask chaos -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Builds the release archive under target/dist/.
     Dist {
         /// Use the `release` profile instead of `dist`: builds faster, runs a little slower.
@@ -36,18 +42,24 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Tidy => tidy::run(&root()),
-        Task::Sim { arguments } => sim(&arguments),
+        Task::Sim { arguments } => {
+            let simulator = ["--profile", "sim", "-p", "rkafka-sim", "--bin", "sim"];
+            pass_on(&simulator, &arguments, "the simulator found something")
+        }
+        Task::Chaos { arguments } => {
+            pass_on(&["-p", "rkafka-tests", "--bin", "chaos"], &arguments, "the chaos suite found something")
+        }
         Task::Dist { quick } => dist::run(&root(), quick),
     }
 }
 
-/// Builds the simulator optimised and with all assertions, and runs it.
-fn sim(arguments: &[String]) -> anyhow::Result<()> {
+/// Builds a program, as cargo is told here, and runs it with these arguments.
+fn pass_on(program: &[&str], arguments: &[String], failure: &'static str) -> anyhow::Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut run = std::process::Command::new(cargo);
-    run.current_dir(root()).args(["run", "--quiet", "--profile", "sim", "-p", "rkafka-sim", "--bin", "sim"]);
+    run.current_dir(root()).args(["run", "--quiet"]).args(program);
     let status = run.arg("--").args(arguments).status()?;
-    anyhow::ensure!(status.success(), "the simulator found something");
+    anyhow::ensure!(status.success(), failure);
     Ok(())
 }
 

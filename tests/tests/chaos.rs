@@ -1,0 +1,77 @@
+//! The chaos suite: clusters of processes under faults. A few minutes of it belong to every test run; `cargo xtask chaos`
+//! runs more seeds. What a run found once stands here as a case of its own.
+
+use rkafka_tests::chaos::{Plan, run};
+
+/// Runs a plan, and sees that it was not idle.
+fn check(plan: &Plan) {
+    let report = run(plan);
+    println!("{}: {report}", plan.name);
+    assert!(report.acknowledged > 100, "{report}");
+}
+
+#[test]
+fn a_seed_on_three_nodes() {
+    check(&Plan::of_seed(1, 3, 25));
+}
+
+#[test]
+fn a_seed_on_five_nodes() {
+    check(&Plan::of_seed(2, 5, 20));
+}
+
+/// Each node once, the leader and the controller among them, by kill -9, by freezing and by a cut.
+#[test]
+fn leader_and_controller() {
+    check(&Plan {
+        java: true,
+        ..Plan::directed(
+            "leader_and_controller",
+            3,
+            "+500 kill leader
+             +1500 start-all
+             +2500 freeze leader
+             +4000 thaw
+             +1000 kill controller
+             +1500 start-all
+             +2000 isolate controller
+             +4000 mend
+             +1000 cut-clients leader
+             +1500 mend",
+        )
+    });
+}
+
+/// Rolling restart, then everybody dies at once, twice in a row.
+#[test]
+fn rolling_restart_and_power_cut() {
+    check(&Plan::directed(
+        "rolling_restart_and_power_cut",
+        3,
+        "+200 roll
+         +500 power-cut
+         +200 start-all
+         +4000 power-cut
+         +0 start-all",
+    ));
+}
+
+/// A full disk, clocks that jump, and frames that stop in their middle.
+#[test]
+fn disk_clock_and_network() {
+    check(&Plan::directed(
+        "disk_clock_and_network",
+        3,
+        "+300 clock 0 3600
+         +500 clock 1 -86400
+         +500 fill 2
+         +2000 free 2
+         +500 stall 0
+         +2500 smooth 0
+         +300 sever 1
+         +1500 smooth 1
+         +300 delay 2 100
+         +1500 lossy 0 15
+         +2500 clock 0 0",
+    ));
+}
