@@ -215,7 +215,7 @@ async fn live(shared: &Arc<Shared>, kind: Kind, producer: Producer) {
         }
         let Ok(permit) = room.clone().acquire_owned().await else { break };
         let value = Value { producer: number_of_own, sequence };
-        let (shared, partition) = (shared.clone(), random.i32(..shared.partitions));
+        let (shared, partition) = (shared.clone(), random.i32(0..shared.partitions));
         let begun = begin(&shared, &producer, value, partition).await;
         tokio::spawn(async move {
             finish(&shared, begun, kind.promise()).await;
