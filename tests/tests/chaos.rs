@@ -56,6 +56,22 @@ fn rolling_restart_and_power_cut() {
     ));
 }
 
+/// Every node loses its disk, one after the other: what was acknowledged is on the others by then, and a node without
+/// its disk neither counts as in sync nor votes before it has everything again (KIP-966, KIP-853).
+#[test]
+fn every_disk_is_lost_once() {
+    check(&Plan::directed(
+        "every_disk_is_lost_once",
+        3,
+        "min-insync-replicas 1
+         +300 wipe 0
+         +0 wipe 1
+         +0 wipe 2
+         +0 kill leader
+         +500 start-all",
+    ));
+}
+
 /// A full disk, clocks that jump, and frames that stop in their middle.
 #[test]
 fn disk_clock_and_network() {

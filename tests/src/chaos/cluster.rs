@@ -210,6 +210,20 @@ impl Cluster {
         (member.ending, member.frozen) = (false, false);
     }
 
+    /// kill -9, then a start on an empty disk.
+    ///
+    /// # Panics
+    /// When the disk cannot be emptied.
+    pub fn wipe(&mut self, node: usize) {
+        self.kill(node);
+        for entry in fs::read_dir(self.files(node)).expect("a directory") {
+            let path = entry.expect("readable").path();
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+        self.launch(node);
+    }
+
     /// kill -9 to all, before any of them is looked after.
     pub fn power_cut(&mut self) {
         let running = self.members.iter().filter_map(|member| member.process.as_ref());
@@ -234,12 +248,6 @@ impl Cluster {
             member.former.push(process.finish(PATIENCE).success().both());
         }
         member.ending = false;
-    }
-
-    /// Stops all nodes in order, all at once.
-    pub fn stop_all(&mut self) {
-        (0..self.size()).for_each(|node| self.stop(node));
-        (0..self.size()).for_each(|node| self.await_end(node));
     }
 
     /// Restarts one node after the other, each when the one before is ready again.
@@ -339,8 +347,13 @@ impl Cluster {
         if let Some(node) = self.setup.small_disk {
             self.free(node);
         }
-        if self.setup.proxies {
-            (0..self.size()).for_each(|node| self.pass(node, Manner::Smoothly));
+        for node in 0..self.size() {
+            if self.setup.proxies {
+                self.pass(node, Manner::Smoothly);
+            }
+            if self.setup.clocks {
+                self.set_clock(node, 0);
+            }
         }
         self.start_all();
     }

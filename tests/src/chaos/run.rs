@@ -119,10 +119,11 @@ impl<'a> Run<'a> {
         });
         let clients = cluster.network().clients().runtime(2);
         let shared = Shared::new(cluster.bootstrap(), PARTITIONS);
-        let client = shared.client();
+        let (client, min_in_sync) = (shared.client(), plan.schedule.min_in_sync.to_string());
         on(&clients, async move {
             let admin = Admin::connect(client).await.expect("reachable");
             let topic = NewTopic::new(TOPIC).with_partitions(PARTITIONS).with_replication_factor(3);
+            let topic = topic.with_config("min.insync.replicas", min_in_sync);
             for (_, created) in admin.create_topics(&[topic], false).await.expect("an answer") {
                 let _ = created.expect("the topic can be made");
             }
@@ -186,6 +187,13 @@ impl<'a> Run<'a> {
             Action::Stall(node) => self.cluster.pass(node, Manner::Stalled),
             Action::Sever(node) => self.cluster.pass(node, Manner::Broken),
             Action::Smooth(node) => self.cluster.pass(node, Manner::Smoothly),
+            Action::Wipe(node) => {
+                self.cluster.await_ready();
+                self.await_sync();
+                self.cluster.wipe(node);
+                self.cluster.await_ready();
+                self.await_sync();
+            }
         }
         for end in self.cluster.take_unexpected_ends() {
             self.shared.found(format!("by {action}: {end}"));
@@ -270,7 +278,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reads everything back, compares the replicas, stops the cluster, and judges.
+    /// Reads everything back, compares the replicas, and judges.
     fn judge(mut self) -> Report {
         let shared = self.shared.clone();
         let ends =
@@ -282,7 +290,6 @@ impl<'a> Run<'a> {
         let read = on(&self.clients, async move { tokio::time::timeout(PATIENCE, reading).await });
         read.unwrap_or_else(|_| panic!("the log cannot be read back"));
         self.compare_replicas();
-        self.cluster.stop_all();
         let history = self.shared.history();
         let anomalies = rkafka_checker::check(&history);
         let mut found = self.shared.take_findings();

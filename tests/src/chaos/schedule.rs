@@ -5,7 +5,7 @@
 //! +1200 cut 0 2
 //! +500 start 1
 //! ```
-//! Each line waits so many milliseconds after the one before and then acts. `kill leader` means whoever leads the first
+//! The first line may be `min-insync-replicas 1`; it is 2 otherwise. Each line waits so many milliseconds after the one before and then acts. `kill leader` means whoever leads the first
 //! partition then. Whatever is still broken at the end is healed by the run itself.
 
 use std::fmt;
@@ -67,6 +67,8 @@ pub enum Action {
     Sever(usize),
     /// No delays, stalls and breaks any more.
     Smooth(usize),
+    /// Once all replicas are in sync: the node is killed, loses its disk, and comes back. Waits until they are again.
+    Wipe(usize),
 }
 
 /// An action and how long after the one before it comes.
@@ -79,8 +81,10 @@ pub struct Step {
 }
 
 /// What happens to a cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
+    /// `min.insync.replicas` of the topic.
+    pub min_in_sync: u8,
     /// In order.
     pub steps: Vec<Step>,
 }
@@ -131,9 +135,10 @@ enum Kind {
     Proxied,
     Clock,
     Fill,
+    Wipe,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Kill,
     Kind::Stop,
     Kind::Freeze,
@@ -145,6 +150,7 @@ const KINDS: [Kind; 11] = [
     Kind::Proxied,
     Kind::Clock,
     Kind::Fill,
+    Kind::Wipe,
 ];
 
 /// Faults being drawn.
@@ -158,6 +164,7 @@ struct Draw {
     slow: Option<usize>,
     /// The one node whose disk is small, and whether it is full.
     disk: (usize, bool),
+    min_in_sync: u8,
 }
 
 impl Draw {
@@ -167,7 +174,9 @@ impl Draw {
         random.shuffle(&mut kinds);
         kinds.truncate(random.usize(3..=KINDS.len()));
         let disk = (random.usize(..nodes), false);
-        Self { random, nodes, kinds, down: Vec::new(), frozen: false, links_hurt: false, slow: None, disk }
+        let min_in_sync = random.u8(1..=2);
+        let down = Vec::new();
+        Self { random, nodes, kinds, down, frozen: false, links_hurt: false, slow: None, disk, min_in_sync }
     }
 
     fn schedule(mut self, length_ms: u64) -> Schedule {
@@ -177,7 +186,7 @@ impl Draw {
             let after_ms = self.random.u64(200..2500);
             at_ms += after_ms;
             if at_ms > length_ms {
-                return Schedule { steps };
+                return Schedule { min_in_sync: self.min_in_sync, steps };
             }
             let action = match self.heal() {
                 Some(action) => action,
@@ -206,6 +215,19 @@ impl Draw {
             _ => self.disk.1 = false,
         }
         Some(action)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.down.is_empty() && !self.frozen && !self.links_hurt && self.slow.is_none() && !self.disk.1
+    }
+
+    /// Mends the next thing, on the way to being whole.
+    fn mend_one(&mut self) -> Action {
+        loop {
+            if let Some(action) = self.heal() {
+                return action;
+            }
+        }
     }
 
     fn hurt(&mut self) -> Action {
@@ -254,6 +276,9 @@ impl Draw {
                 let far = *self.random.choice(&[1, 60, 3_600, 86_400]).unwrap_or(&1);
                 Action::Clock(node, if self.random.bool() { far } else { -far })
             }
+            // With anything else broken, the replica that is wiped could be the last.
+            Kind::Wipe if self.is_whole() => Action::Wipe(node),
+            Kind::Wipe => self.mend_one(),
             Kind::Fill => {
                 self.disk.1 = true;
                 Action::Fill(self.disk.0)
@@ -299,12 +324,14 @@ impl fmt::Display for Action {
             Self::Stall(node) => write!(f, "stall {node}"),
             Self::Sever(node) => write!(f, "sever {node}"),
             Self::Smooth(node) => write!(f, "smooth {node}"),
+            Self::Wipe(node) => write!(f, "wipe {node}"),
         }
     }
 }
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "min-insync-replicas {}", self.min_in_sync)?;
         self.steps.iter().try_for_each(|step| writeln!(f, "+{} {}", step.after_ms, step.action))
     }
 }
@@ -355,6 +382,7 @@ impl FromStr for Action {
             ["stall", node] => Self::Stall(number(node)?),
             ["sever", node] => Self::Sever(number(node)?),
             ["smooth", node] => Self::Smooth(number(node)?),
+            ["wipe", node] => Self::Wipe(number(node)?),
             _ => return Err(format!("no such action: {text:?}")),
         })
     }
@@ -365,12 +393,16 @@ impl FromStr for Schedule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let mut lines = lines.peekable();
+        let first = lines.next_if(|line| line.starts_with("min-insync-replicas "));
+        let min_in_sync =
+            first.and_then(|line| line.split_once(' ')).map_or(Ok(2), |(_, count)| number(count))?;
         let steps = lines.map(|line| {
             let told = line.strip_prefix('+').and_then(|line| line.split_once(' '));
             let (after, action) = told.ok_or_else(|| format!("{line:?} is not +MILLISECONDS ACTION"))?;
             Ok(Step { after_ms: number(after)?, action: action.parse()? })
         });
-        Ok(Self { steps: steps.collect::<Result<_, String>>()? })
+        Ok(Self { min_in_sync, steps: steps.collect::<Result<_, String>>()? })
     }
 }
 
@@ -386,7 +418,7 @@ mod tests {
             assert_eq!(Schedule::of_seed(seed, 5, 60_000), schedule);
             assert!(!schedule.steps.is_empty());
         }
-        let text = "+0 kill leader\n+10 isolate controller\n+5 roll\n+1 cut 0 clients\n+1 start-all\n";
+        let text = "min-insync-replicas 1\n+0 kill leader\n+10 isolate controller\n+5 roll\n+1 cut 0 clients\n+1 start-all\n";
         assert_eq!(text.parse::<Schedule>().map(|schedule| schedule.to_string()), Ok(text.to_owned()));
         assert_eq!("+1 burn 1".parse::<Schedule>(), Err("no such action: \"burn 1\"".to_owned()));
     }
@@ -413,6 +445,7 @@ mod tests {
             "stall",
             "sever",
             "smooth",
+            "wipe",
         ];
         for action in every {
             assert!(all.contains(&format!(" {action}")), "no {action}");
