@@ -119,7 +119,6 @@ impl Host {
     ///
     /// # Panics
     /// The returned function, if the kernel refuses.
-    #[must_use]
     pub fn entrance(&self) -> impl Fn() + Send + Sync + Clone + 'static {
         let file = File::open(format!("/proc/{}/ns/net", self.pid())).expect("the host is there");
         let namespace = Arc::new(file);

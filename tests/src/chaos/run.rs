@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::cluster::{Cluster, PATIENCE, Setup};
+use super::group;
 use super::java::JavaProducer;
 use super::replicas;
 use super::schedule::{Action, Schedule, Target};
@@ -139,7 +140,8 @@ impl<'a> Run<'a> {
                 ended.clone(),
             )),
             clients.spawn(workload::consume(shared.clone(), 2, IsolationLevel::ReadCommitted, ended.clone())),
-            clients.spawn(workload::watch_high_watermarks(shared.clone(), 3, ended)),
+            clients.spawn(workload::watch_high_watermarks(shared.clone(), 3, ended.clone())),
+            clients.spawn(group::share(shared.clone(), ended)),
         ];
         Self { plan, shared, producers: producers.into(), readers, java, ends, cluster, clients }
     }

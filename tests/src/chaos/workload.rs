@@ -171,7 +171,8 @@ impl Shared {
     }
 }
 
-fn number(partition: i32) -> u32 {
+/// The partition as histories number it.
+pub(super) fn number(partition: i32) -> u32 {
     u32::try_from(partition).unwrap_or(u32::MAX)
 }
 
@@ -330,7 +331,8 @@ pub(super) async fn consume(
             match record.value.as_deref().and_then(value_of) {
                 Some(value) => polled.entry(record.partition).or_default().push((record.offset, value)),
                 None => {
-                    shared.found(format!("consumer {id}: no value at {}-{}", record.partition, record.offset))
+                    shared
+                        .found(format!("consumer {id}: no value at {}-{}", record.partition, record.offset));
                 }
             }
             positions.insert(record.partition, record.offset + 1);
