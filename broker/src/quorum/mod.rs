@@ -41,7 +41,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
@@ -173,7 +172,7 @@ pub struct Quorum {
     lost_signal: Notify,
     /// Takes requests for the controller that other nodes hand over.
     controller: OnceLock<Arc<dyn Forwarded>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<writer::WriterThread>>,
 }
 
 impl Quorum {
@@ -375,13 +374,16 @@ impl Quorum {
     /// # Errors
     /// [`QuorumError::Stopped`] if a task of it had died.
     pub async fn shutdown(&self) -> Result<(), QuorumError> {
+        if let Some(writer) = &*self.writer.lock() {
+            writer.end_soon();
+        }
         self.raft.shutdown().await.map_err(stopped)?;
         // The last handle to the writer goes with raft's tasks; its thread then finishes what it was asked.
         let Some(writer) = self.writer.lock().take() else { return Ok(()) };
-        tokio::task::spawn_blocking(move || writer.join())
-            .await
-            .map_err(stopped)?
-            .map_err(|_| QuorumError::Stopped("the quorum log's writer panicked".to_owned()))
+        match tokio::task::spawn_blocking(move || writer.join()).await.map_err(stopped)? {
+            true => Ok(()),
+            false => Err(QuorumError::Stopped("the quorum log's writer panicked".to_owned())),
+        }
     }
 }
 

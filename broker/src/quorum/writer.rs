@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use openraft::storage::IOFlushed;
 use rkafka_core::ids::TopicId;
 use rkafka_log::disk::Disk;
-use rkafka_log::{CleanupPolicy, Log, LogConfig, LogError, OpenOptions, ReadLimits};
+use rkafka_log::{AppendError, CleanupPolicy, Log, LogConfig, LogError, OpenOptions, ReadLimits};
 use rkafka_record::Batches;
 use uuid::Uuid;
 
@@ -24,6 +26,9 @@ const QUEUE_MAX: usize = 4096;
 
 /// Segments are small: the log is cut by snapshots, and whole segments only are given back.
 const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// How soon to try again while the disk is full.
+const FULL_RETRY: Duration = Duration::from_millis(100);
 
 /// What the writer is asked to do, in this order; `done` is told once it is durable.
 pub(crate) enum Command {
@@ -63,11 +68,64 @@ fn draw_directory() -> Uuid {
     }
 }
 
+/// The writer's thread, to be waited for.
+#[derive(Debug)]
+pub(crate) struct WriterThread {
+    thread: JoinHandle<()>,
+    ending: Arc<AtomicBool>,
+}
+
+impl WriterThread {
+    /// From now on a full disk is an error, not something to wait for.
+    pub(crate) fn end_soon(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for its end; false if it panicked.
+    pub(crate) fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
 /// The files and what they hold.
 struct Writer {
     log: Log,
     state: StateFile,
     clock: WallClock,
+    room: Room,
+}
+
+/// Patience with a full disk. Raft gives its node up at the first error of its log, for good; but a full disk is nothing
+/// broken. Waiting is silence: nothing is acknowledged, no vote given, and all goes on once there is room.
+struct Room {
+    ending: Arc<AtomicBool>,
+}
+
+impl Room {
+    /// Does `work`, again and again while the disk is full.
+    fn wait_for<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let mut said = false;
+        loop {
+            match work() {
+                Err(error) if is_full(&error) && !self.ending.load(Ordering::Relaxed) => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::error!(%error, "the quorum log's disk is full; waiting for room");
+                    }
+                    std::thread::sleep(FULL_RETRY);
+                }
+                result => {
+                    if said && result.is_ok() {
+                        tracing::info!("the quorum log's disk has room again");
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Opens the quorum log in `dir` and starts its thread.
@@ -78,7 +136,7 @@ pub(crate) fn open(
     disk: Arc<dyn Disk>,
     dir: &Path,
     clock: WallClock,
-) -> io::Result<(Shared, WriterHandle, JoinHandle<()>)> {
+) -> io::Result<(Shared, WriterHandle, WriterThread)> {
     disk.create_dir(dir)?;
     if let Some(above) = dir.parent() {
         // A vote in a directory whose own name is lost would be forgotten.
@@ -114,10 +172,12 @@ pub(crate) fn open(
     }
     let entries = read_entries(&log)?;
     let (sender, receiver) = sync_channel(QUEUE_MAX);
-    let mut writer = Writer { log, state: state_file, clock };
+    let ending = Arc::new(AtomicBool::new(false));
+    let room = Room { ending: Arc::clone(&ending) };
+    let mut writer = Writer { log, state: state_file, clock, room };
     let thread =
         std::thread::Builder::new().name("quorum-log".to_owned()).spawn(move || writer.run(&receiver))?;
-    Ok((Shared { entries, state }, WriterHandle(sender), thread))
+    Ok((Shared { entries, state }, WriterHandle(sender), WriterThread { thread, ending }))
 }
 
 fn read_entries(log: &Log) -> io::Result<BTreeMap<u64, Entry>> {
@@ -170,7 +230,8 @@ impl Writer {
         for entry in entries {
             let now_ms = (self.clock)();
             let bytes = encode_entry(entry, now_ms).map_err(|error| io::Error::other(error.to_string()))?;
-            self.log.append_follower(&bytes, now_ms).map_err(|error| io::Error::other(error.to_string()))?;
+            self.room
+                .wait_for(|| self.log.append_follower(&bytes, now_ms).map(drop).map_err(append_error))?;
         }
         Ok(())
     }
@@ -190,20 +251,25 @@ impl Writer {
             Command::Append { done, .. } => {
                 done.io_completed(Err(io::Error::other("appends are handled by the queue")));
             }
-            Command::Save { state, done } => done.io_completed(self.state.save(&state)),
+            Command::Save { state, done } => {
+                done.io_completed(self.room.wait_for(|| self.state.save(&state)));
+            }
             Command::TruncateTo { index, done } => done.io_completed(self.truncate_to(index)),
             Command::PurgeTo { state, index, done } => done.io_completed(self.purge_to(&state, index)),
         }
     }
 
     fn truncate_to(&mut self, index: u64) -> io::Result<()> {
-        let files = self.log.truncate_to(offset(index)?).map_err(other)?;
-        files.run(&**self.log.disk()).and_then(|()| self.log.flush()).map_err(other)
+        let index = offset(index)?;
+        self.room.wait_for(|| {
+            let files = self.log.truncate_to(index).map_err(other)?;
+            files.run(&**self.log.disk()).and_then(|()| self.log.flush()).map_err(other)
+        })
     }
 
     fn purge_to(&mut self, state: &QuorumState, index: u64) -> io::Result<()> {
         // The state first: a log that still holds purged entries is harmless, a hole would not be.
-        self.state.save(state)?;
+        self.room.wait_for(|| self.state.save(state))?;
         let index = offset(index)?;
         let files = if self.log.log_end_offset() < index {
             self.log.truncate_fully(index)
@@ -221,5 +287,15 @@ fn offset(index: u64) -> io::Result<i64> {
 }
 
 fn other(error: LogError) -> io::Error {
-    io::Error::other(error)
+    match error.is_disk_full() {
+        true => io::Error::new(io::ErrorKind::StorageFull, error),
+        false => io::Error::other(error),
+    }
+}
+
+fn append_error(error: AppendError) -> io::Error {
+    match error {
+        AppendError::Log(error) => other(error),
+        error => io::Error::other(error.to_string()),
+    }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -53,8 +56,55 @@ struct Member {
     ending: bool,
     frozen: bool,
     proxies: Option<Proxies>,
+    filler: Option<Filler>,
+    /// Its process has met a full disk.
+    met_full_disk: bool,
     /// What its former processes wrote.
     former: Vec<String>,
+}
+
+/// What keeps a disk full: a file that grows whenever it can. Dropping it makes room.
+#[derive(Debug)]
+struct Filler {
+    file: PathBuf,
+    ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Filler {
+    /// Returns when the disk is full.
+    fn start(path: PathBuf) -> Self {
+        let mut file = fs::File::create(&path).expect("a writable directory");
+        take_all_room(&mut file);
+        let ending = Arc::new(AtomicBool::new(false));
+        let stop = ending.clone();
+        let thread = std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                take_all_room(&mut file);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        Self { file: path, ending, thread: Some(thread) }
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It ends whatever the disk says.
+            let _ = thread.join();
+        }
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// Writes until there is no room for another byte; whole pieces first, then what is left.
+fn take_all_room(file: &mut fs::File) {
+    let zeros = vec![0; 1 << 20];
+    for piece in [zeros.as_slice(), &zeros[..4096]] {
+        while file.write_all(piece).is_ok() {}
+    }
 }
 
 /// A cluster in a network of its own. Dropping it kills the nodes; if that is a panic's doing, their output is kept.
@@ -175,7 +225,9 @@ impl Cluster {
         }
         if self.members[node].process.is_none() {
             let command = self.command(node);
-            self.members[node].process = Some(Process::start(command));
+            let member = &mut self.members[node];
+            member.process = Some(Process::start(command));
+            member.met_full_disk = member.filler.is_some();
         }
     }
 
@@ -300,28 +352,16 @@ impl Cluster {
         self.members[node].proxies.as_ref().expect("the cluster has proxies").set(manner);
     }
 
-    /// Fills the node's disk to the last byte.
-    ///
-    /// # Panics
-    /// When the disk has another trouble than being full.
-    pub fn fill(&self, node: usize) {
-        let mut filler = fs::File::create(self.files(node).join(FILLER)).expect("a writable directory");
-        let zeros = vec![0; 1 << 20];
-        // Whole pieces first, then what is left.
-        for piece in [zeros.as_slice(), &zeros[..4096]] {
-            let full = loop {
-                if let Err(error) = filler.write_all(piece) {
-                    break error;
-                }
-            };
-            assert_eq!(full.kind(), ErrorKind::StorageFull, "{full}");
-        }
+    /// Fills the node's disk, and takes every byte that becomes free, too.
+    pub fn fill(&mut self, node: usize) {
+        let file = self.files(node).join(FILLER);
+        self.members[node].met_full_disk = true;
+        self.members[node].filler.get_or_insert_with(|| Filler::start(file));
     }
 
     /// Makes room again.
-    pub fn free(&self, node: usize) {
-        // It may not have been filled yet.
-        let _ = fs::remove_file(self.files(node).join(FILLER));
+    pub fn free(&mut self, node: usize) {
+        self.members[node].filler = None;
     }
 
     /// Has the node's wall clock be off by so many seconds.
@@ -358,16 +398,24 @@ impl Cluster {
         self.start_all();
     }
 
-    /// What nodes said that ended without being told to. They count as not running from then on.
+    /// What nodes said that ended without being told to. They count as not running from then on. One that met a
+    /// full disk may end, or not even start, as long as that is its own decision and not a signal's.
     pub fn take_unexpected_ends(&mut self) -> Vec<String> {
         let mut found = Vec::new();
         for (node, member) in self.members.iter_mut().enumerate() {
             let ended = member.process.take_if(|process| !member.ending && !process.is_running());
             if let Some(process) = ended {
                 let outcome = process.finish(PATIENCE);
+                let gave_up = member.met_full_disk && outcome.status.code().is_some();
                 let tail: Vec<&str> = outcome.stderr.lines().rev().take(8).collect();
                 let tail: Vec<&str> = tail.into_iter().rev().collect();
-                found.push(format!("node {node} ended with {}:\n  {}", outcome.status, tail.join("\n  ")));
+                if !gave_up {
+                    found.push(format!(
+                        "node {node} ended with {}:\n  {}",
+                        outcome.status,
+                        tail.join("\n  ")
+                    ));
+                }
                 member.former.push(outcome.both());
             }
         }
