@@ -12,7 +12,7 @@ fn check(plan: &Plan) {
 
 #[test]
 fn a_seed_on_three_nodes() {
-    check(&Plan::of_seed(1, 3, 25));
+    check(&Plan::of_seed(21, 3, 25));
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn a_vote_on_a_full_disk() {
         "a_vote_on_a_full_disk",
         3,
         "+500 fill 2
-         +500 stop 0
+         +500 kill 0
          +3000 start 0
-         +200 stop 1
+         +200 kill 1
          +3000 free 2
          +500 start 1",
     ));
