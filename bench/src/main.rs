@@ -6,7 +6,11 @@
 
 mod bare;
 mod broker;
+<<<<<<< Updated upstream
 mod flume;
+=======
+mod clients;
+>>>>>>> Stashed changes
 mod java;
 mod load;
 mod many;
@@ -107,6 +111,33 @@ enum What {
         #[arg(long)]
         beside: Option<String>,
     },
+    /// rkafka's client beside librdkafka: records a CPU-second of the client.
+    Clients {
+        /// Whose broker both talk to: `rkafka` or `apache`.
+        #[arg(long, default_value = "rkafka")]
+        product: String,
+        /// Rounds; each runs both clients.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Megabytes written by each produce run.
+        #[arg(long, default_value_t = 200)]
+        megabytes: u64,
+        /// `batch.size` of both producers.
+        #[arg(long, default_value_t = 16_384)]
+        batch_bytes: usize,
+        /// A command run beside each load of rkafka's client, `{}` in it being its process id.
+        #[arg(long)]
+        beside: Option<String>,
+        /// Where the figures are saved.
+        #[arg(long, default_value = "docs/benchmarks")]
+        save: PathBuf,
+    },
+    /// One load of rkafka's client; started by `clients`.
+    #[command(hide = true)]
+    ClientLoad {
+        /// What to do, where, how much, and settings.
+        arguments: Vec<String>,
+    },
     /// The least a produce or a fetch can cost; started by the race.
     #[command(hide = true)]
     Bare {
@@ -157,6 +188,11 @@ fn main() -> Result<()> {
             let _ = broker.start()?;
             profile(&broker, &load, fetches, beside.as_deref())
         }
+        What::Clients { product, rounds, megabytes, batch_bytes, beside, save } => {
+            let product = if product == "apache" { Product::Apache } else { Product::Rkafka };
+            clients::run(&clients::Plan { product, rounds, megabytes, batch_bytes, beside }, &save)
+        }
+        What::ClientLoad { arguments } => clients::own_load(&arguments),
         What::Bare { what, file, frame_bytes } => match what.as_str() {
             "sink" => bare::sink(&file, frame_bytes.unwrap_or(16_384)),
             _ => bare::source(&file),
