@@ -6,11 +6,8 @@
 
 mod bare;
 mod broker;
-<<<<<<< Updated upstream
-mod flume;
-=======
 mod clients;
->>>>>>> Stashed changes
+mod flume;
 mod java;
 mod load;
 mod many;
