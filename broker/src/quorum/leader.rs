@@ -105,6 +105,7 @@ impl Quorum {
     /// # Errors
     /// [`QuorumError::Stopped`].
     pub async fn catch_up(&self) -> Result<(), QuorumError> {
+        let mut said = String::new();
         let index = loop {
             let asked = match self.is_leader() {
                 true => self.read_index().await.map_err(|refusal| refusal.to_string()),
@@ -112,7 +113,11 @@ impl Quorum {
             };
             match asked {
                 Ok(index) => break index,
-                Err(reason) => info!(reason, "the leader of the metadata quorum is not ready yet"),
+                Err(reason) if reason != said => {
+                    info!(reason, "the leader of the metadata quorum is not ready yet");
+                    said = reason;
+                }
+                Err(_) => {}
             }
             if let Err(fatal) = &self.metrics().running_state {
                 return Err(stopped(fatal));

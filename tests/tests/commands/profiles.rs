@@ -40,12 +40,21 @@ fn commands_reach_the_cluster_of_a_profile() {
     assert!(own(None, &read).stderr.contains("Processed a total of 0 messages"));
     assert!(own(None, &["--cluster", "test", "cat", "-L"]).success().stdout.contains("topic \"orders\""));
     // What is given on the command line wins.
-    let args = ["--cluster", "down", "topics", "--bootstrap-server", &node.bootstrap(), "--list"];
+    let args = [
+        "--cluster",
+        "down",
+        "topics",
+        "--bootstrap-server",
+        &node.bootstrap(),
+        "--list",
+        "--exclude-internal",
+    ];
     assert_eq!(own(None, &args).success().stdout, "orders\n");
     // Under the stock name the environment names the cluster.
     let script = node.dir().join("kafka-topics.sh");
     symlink(build::rkafka(), &script).expect("a writable directory");
-    assert_eq!(run(&script, &file, Some("test"), &["--list"]).success().stdout, "orders\n");
+    let listed = run(&script, &file, Some("test"), &["--list", "--exclude-internal"]).success();
+    assert_eq!(listed.stdout, "orders\n");
 
     let check = |args: &[&str], expected: &str| {
         let outcome = own(None, args);
