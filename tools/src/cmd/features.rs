@@ -157,7 +157,7 @@ struct Changes {
 
 impl Changes {
     fn of(action: &Action) -> Result<Changes, String> {
-        let lowering = |is_unsafe: bool| match is_unsafe {
+        let lowering = |with_loss: bool| match with_loss {
             true => UpgradeType::UnsafeDowngrade,
             false => UpgradeType::SafeDowngrade,
         };
