@@ -313,12 +313,15 @@ impl<'a> Run<'a> {
     /// Waits until all replicas of a partition hold the same bytes.
     fn compare_replicas(&self) {
         for partition in 0..PARTITIONS {
-            let mut last = None;
+            let mut last = Some("none were found".to_owned());
             let patience = std::time::Instant::now() + PATIENCE;
             while std::time::Instant::now() < patience {
                 let logs = self.cluster.replica_logs(TOPIC, partition);
-                last = replicas::difference(&logs);
-                if last.is_none() && logs.len() >= 3 {
+                last = match logs.len() {
+                    0..3 => Some(format!("only {} were found", logs.len())),
+                    _ => replicas::difference(&logs),
+                };
+                if last.is_none() {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(50));
