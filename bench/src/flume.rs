@@ -20,7 +20,7 @@ use rkafka_wire::messages::{ListOffsetsRequest, TopicName};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::broker::{Broker, Product};
-use crate::measure;
+use crate::measure::{self, MemoryPeak};
 use crate::report::Report;
 
 /// Longest wait for an agent to deliver everything.
@@ -147,13 +147,16 @@ fn race(
         TUTORIAL.replace("SPOOL", &spool.display().to_string()).replace("SERVERS", &broker.bootstrap());
     fs::write(&conf, text + setting.more)?;
     let mut connection = Connection::open(&broker.bootstrap());
+    let program = agent_program()?;
     let begin = Instant::now();
-    let mut agent = Agent(start(product, setting, &conf, home.path())?);
+    let mut agent = Agent(start(product, setting, &program, &conf, home.path())?);
+    let anonymous = MemoryPeak::watch(Pid::from_child(&agent.0));
     let watched = watch(&mut connection, &mut agent, input.lines, begin);
     let Watched { first, last, cpu, memory } = watched.with_context(|| {
         let printed = fs::read_to_string(home.path().join("printed")).unwrap_or_default();
         format!("{product:?}, {}: the agent printed\n{printed}", setting.name)
     })?;
+    let anonymous = anonymous.end();
     drop(agent);
     compare(&broker, input, home.path())?;
     let gigabytes = input.bytes as f64 / 1e9;
@@ -162,6 +165,7 @@ fn race(
     note("from first record to last", "events/s", input.lines as f64 / (last - first).as_secs_f64());
     note("agent", "CPU-s/GB", cpu.as_secs_f64() / gigabytes);
     note("agent", "peak resident MB", memory as f64 / 1e6);
+    note("agent", "peak anonymous MB", anonymous as f64 / 1e6);
     note("exec to first record", "ms", first.as_secs_f64() * 1e3);
     Ok(())
 }
@@ -208,13 +212,21 @@ impl Drop for Agent {
     }
 }
 
-fn start(product: Product, setting: &Setting, conf: &Path, home: &Path) -> Result<Child> {
+/// `rkafka-agent` beside the `rkafka` under test: built here, unless that one was named.
+fn agent_program() -> Result<PathBuf> {
+    if std::env::var_os("RKAFKA_BINARY").is_none() {
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(build::root()).args(["build", "--quiet", "--package", "rkafka"]);
+        cargo.args(["--bin", "rkafka-agent", "--profile", profile, "--target-dir"]).arg(build::target());
+        ensure!(cargo.status()?.success(), "building rkafka-agent failed");
+    }
+    Ok(build::rkafka().with_file_name("rkafka-agent"))
+}
+
+fn start(product: Product, setting: &Setting, program: &Path, conf: &Path, home: &Path) -> Result<Child> {
     let mut command = match product {
-        Product::Rkafka => {
-            let mut command = Command::new(build::rkafka());
-            command.arg("agent");
-            command
-        }
+        Product::Rkafka => Command::new(program),
         Product::Apache => {
             // As bin/flume-ng runs it, without a logging library: nothing is logged.
             Stock::Flume.java_with(&[setting.heap], "org.apache.flume.node.Application")

@@ -23,6 +23,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     cmd::dispatch(&program, args.collect())
 }
 
+/// Runs the ingest agent, as `rkafka-agent` or, by the name of the program, as Flume's `flume-ng`.
+pub fn run_agent(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter();
+    let program = args.next().unwrap_or_default();
+    cmd::run_agent(&program, args.collect())
+}
+
 /// Runs `command` whatever the program is called.
 pub fn run_as(command: &str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     cmd::run_named(command, args.into_iter().skip(1).collect())

@@ -1,5 +1,5 @@
-//! `rkafka agent` under its own name.
+//! `rkafka agent` as a program of its own: less than half of the code of `rkafka` to load.
 
 fn main() -> std::process::ExitCode {
-    rkafka::run_as("agent", std::env::args_os())
+    rkafka::run_agent(std::env::args_os())
 }

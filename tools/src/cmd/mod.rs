@@ -84,15 +84,18 @@ impl Invocation {
     }
 }
 
+/// The ingest agent.
+const AGENT: Entry = Entry {
+    name: "agent",
+    stock_name: "agent",
+    about: "Run an ingest agent: Flume's files, a spooling directory to a topic",
+    definition: agent::definition,
+    run: agent::run,
+};
+
 /// Every command, in the order of the list.
 const COMMANDS: &[Entry] = &[
-    Entry {
-        name: "agent",
-        stock_name: "agent",
-        about: "Run an ingest agent: Flume's files, a spooling directory to a topic",
-        definition: agent::definition,
-        run: agent::run,
-    },
+    AGENT,
     Entry {
         name: "server",
         stock_name: "server-start",
@@ -434,6 +437,28 @@ pub(crate) fn run_named(name: &str, args: Vec<OsString>) -> ExitCode {
         Some(entry) => run(Chosen { entry, typed: format!("rkafka {name}"), args, as_script: false }, None),
         None => unknown(name).report(),
     }
+}
+
+/// Runs the agent, without reference to any other command: a program that does only this has no code of the others.
+/// Called as Flume's script it takes that one's first word.
+pub(crate) fn run_agent(program: &OsStr, mut args: Vec<OsString>) -> ExitCode {
+    let as_script = program_name(program) == FLUME;
+    if as_script {
+        let word = if args.is_empty() { OsString::from("help") } else { args.remove(0) };
+        match word.to_string_lossy().as_ref() {
+            "agent" => {}
+            "version" => return Failure::Print(format!("rkafka {}\n", env!("CARGO_PKG_VERSION"))).report(),
+            "help" | "--help" | "-h" => args = vec!["--help".into()],
+            other => {
+                let message = format!("{FLUME} has no command '{other}'.");
+                let hint =
+                    format!("'{FLUME} agent' runs an agent; '{FLUME} version' and '{FLUME} help' tell more.");
+                return Failure::Usage { message, hint }.report();
+            }
+        }
+    }
+    let typed = if as_script { format!("{FLUME} agent") } else { program_name(program) };
+    run(Chosen { entry: &AGENT, typed, args, as_script }, None)
 }
 
 /// Runs it, in the cluster of this name if there is one.

@@ -47,7 +47,8 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .current_dir(root)
-        .args(["build", "--package", "rkafka", "--bin", "rkafka", "--profile", profile])
+        .args(["build", "--package", "rkafka", "--bin", "rkafka", "--bin", "rkafka-agent"])
+        .args(["--profile", profile])
         .status()?;
     ensure!(built.success(), "the build failed");
 
@@ -61,12 +62,15 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
     let bin = tree.join("bin");
     fs::create_dir_all(&bin)?;
     copy(&target.join(profile).join("rkafka"), &bin.join("rkafka"))?;
+    // A program of its own, that has only what an agent needs, where many small ones run.
+    copy(&target.join(profile).join("rkafka-agent"), &bin.join("rkafka-agent"))?;
+    symlink("rkafka-agent", bin.join("flume-ng"))?;
     for command in STOCK_COMMANDS {
         // The binary answers to the name it is called by.
         symlink("rkafka", bin.join(format!("kafka-{command}.sh")))?;
         symlink("rkafka", bin.join(format!("rkafka-{command}")))?;
     }
-    for name in ["rkafka-agent", "rkafka-cat", "kafka-run-class.sh", "flume-ng"] {
+    for name in ["rkafka-cat", "kafka-run-class.sh"] {
         symlink("rkafka", bin.join(name))?;
     }
     for (shell, file) in COMPLETIONS {

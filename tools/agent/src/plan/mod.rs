@@ -165,6 +165,9 @@ impl Plan {
                 }
             }
         }
+        for channel in &self.channels {
+            check_capacity(channel, remarks);
+        }
         for kind in [Kind::Source, Kind::Channel, Kind::Sink] {
             if listed(kind).is_empty() {
                 let what = kind.word();
@@ -207,6 +210,22 @@ impl Plan {
             let set = component.line(batch_key);
             remarks.error(if set > 0 { set } else { line }, text);
         }
+    }
+}
+
+/// As Flume, whose defaults count too: a capacity of 50 needs a transactionCapacity.
+fn check_capacity(channel: &Component, remarks: &mut Remarks) {
+    let number = |name| channel.key(name).and_then(|key| channel.integer(key));
+    if let (Some(room), Some(capacity)) = (number("transactionCapacity"), number("capacity"))
+        && room > capacity
+    {
+        let line = channel.line("transactionCapacity").max(channel.line("capacity"));
+        let text = format!(
+            "channel {}: transactionCapacity {room} cannot be higher than capacity {capacity}; \
+             make the one smaller or the other larger",
+            channel.name
+        );
+        remarks.error(line, text);
     }
 }
 

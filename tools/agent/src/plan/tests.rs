@@ -109,6 +109,12 @@ fn values_are_checked() {
         ]],
     );
     fails(
+        &format!("{TUTORIAL}a1.channels.c1.capacity = 50\n"),
+        &expect![[
+            r#"f.conf:18: channel c1: transactionCapacity 100 cannot be higher than capacity 50; make the one smaller or the other larger"#
+        ]],
+    );
+    fails(
         &TUTORIAL.replace("a1.", "agent1."),
         &expect![[r#"f.conf: no agent is called "a1"; it has agent1"#]],
     );

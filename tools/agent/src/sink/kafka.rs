@@ -20,8 +20,10 @@ use crate::{
 
 /// How many batches may be on their way.
 const MOST_BATCHES: usize = 256;
-/// How many bytes of bodies may be on their way.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// How many bytes of bodies may be on their way: what the producer has in flight to a broker, and as much that waits for
+/// it; a window that is larger makes nothing faster, it only takes memory and is sent again after a kill.
+const LEAST_WINDOW: usize = 1024 * 1024;
+const MOST_WINDOW: usize = 16 * 1024 * 1024;
 
 /// Sends events to topics.
 pub struct KafkaSink {
@@ -31,6 +33,8 @@ pub struct KafkaSink {
     producer: Option<Producer>,
     rules: Rules,
     on_their_way: VecDeque<Batch>,
+    /// How many bytes of bodies may be on their way.
+    window: usize,
     bytes_on_their_way: usize,
 }
 
@@ -80,6 +84,9 @@ impl KafkaSink {
         };
         Ok(KafkaSink {
             name: component.name.clone(),
+            window: (2 * config.max_in_flight)
+                .saturating_mul(config.batch_size)
+                .clamp(LEAST_WINDOW, MOST_WINDOW),
             config,
             producer: None,
             rules,
@@ -99,7 +106,7 @@ impl KafkaSink {
     /// Whether another batch may go on its way.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.on_their_way.len() < MOST_BATCHES && self.bytes_on_their_way < MOST_BYTES
+        self.on_their_way.len() < MOST_BATCHES && self.bytes_on_their_way < self.window
     }
 
     /// Whether nothing is on its way.
@@ -146,6 +153,8 @@ impl KafkaSink {
         }
         self.bytes_on_their_way += super::bytes(&events);
         self.on_their_way.push_back(Batch { events, deliveries });
+        // The producer's task was woken on this very thread and cannot run on another one before this gives way.
+        tokio::task::yield_now().await;
         Ok(())
     }
 

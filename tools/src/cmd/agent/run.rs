@@ -14,10 +14,16 @@ use crate::common::signals::{INTERRUPTED, Stop};
 
 /// Flume's port for counters.
 const MONITORING_PORT: u16 = 41_414;
+/// Each thread of the runtime keeps freed memory to itself.
+const MOST_WORKERS: usize = 4;
 
 pub(super) fn run(options: Options, loaded: Loaded) -> Result<(), Failure> {
+    // Sources have threads of their own; what is left, sinks and connections, is no more work than this.
+    let workers =
+        std::thread::available_parallelism().map_or(MOST_WORKERS, |cores| cores.get().min(MOST_WORKERS));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(workers)
         .thread_name("agent")
         .build()
         .map_err(|error| Failure::message(format!("cannot start the worker threads: {error}")))?;

@@ -16,7 +16,7 @@ pub static KEEP_ALIVE: KeyDef = key(
 pub static BYTE_CAPACITY: KeyDef = optional(
     "byteCapacity",
     Takes::Integer(0, i64::MAX),
-    "The most bytes of bodies that wait in it (64 MiB if not set; 0 means no limit but capacity).",
+    "The most bytes of bodies that wait in it (16 MiB if not set; 0 means no limit but capacity).",
 );
 pub static BYTE_CAPACITY_BUFFER: KeyDef = key(
     "byteCapacityBufferPercentage",

@@ -109,11 +109,13 @@ pub static DESERIALIZER: KeyDef = key(
     Takes::Word(&[
         "LINE",
         "org.apache.flume.serialization.LineDeserializer$Builder",
+        "AVRO",
+        "org.apache.flume.serialization.AvroEventDeserializer$Builder",
         "BLOB",
         "org.apache.flume.sink.solr.morphline.BlobDeserializer$Builder",
     ]),
     "LINE",
-    "An event a line, or an event a file.",
+    "An event a line (LINE), a datum of an Avro container file (AVRO), or a file (BLOB).",
 );
 pub static MAX_LINE_LENGTH: KeyDef = key(
     "deserializer.maxLineLength",
@@ -126,6 +128,13 @@ pub static OUTPUT_CHARSET: KeyDef = key(
     Takes::Word(&["UTF-8", "UTF8"]),
     "UTF-8",
     "The character set of events: UTF-8.",
+);
+pub static SCHEMA_TYPE: KeyDef = key(
+    "deserializer.schemaType",
+    Takes::Word(&["HASH", "LITERAL"]),
+    "HASH",
+    "How an event of an Avro file tells its schema: header flume.avro.schema.hash with the CRC-64-AVRO fingerprint, \
+     or flume.avro.schema.literal with the schema.",
 );
 pub static MAX_BLOB_LENGTH: KeyDef = key(
     "deserializer.maxBlobLength",
@@ -192,6 +201,7 @@ pub static SPOOLDIR: TypeDef = TypeDef {
         &DESERIALIZER,
         &MAX_LINE_LENGTH,
         &OUTPUT_CHARSET,
+        &SCHEMA_TYPE,
         &MAX_BLOB_LENGTH,
         &BUFFER_MAX_LINES,
         &BUFFER_MAX_LINE_LENGTH,

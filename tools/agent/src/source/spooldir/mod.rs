@@ -10,9 +10,11 @@
 //! | [`directory`] | which files there are, and which is next |
 //! | [`input`] | compressed files, finding the character set |
 //! | [`reading`] | one file's batches |
+//! | [`datums`] | Avro container files |
 //! | [`finish`] | renaming, deleting, marking, setting aside |
 //! | [`progress`] | what is shown of it |
 
+pub mod datums;
 pub mod directory;
 pub mod finish;
 pub mod input;

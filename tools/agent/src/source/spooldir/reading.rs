@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
+    datums::Datums,
     input::{self, Compression},
     settings::{FileHeaders, Reading, Settings, Unit},
 };
@@ -48,6 +49,7 @@ pub struct SpoolFile {
 enum Text {
     Lines(Lines<Box<dyn Read + Send>>),
     Blob { input: Box<dyn Read + Send>, position: u64 },
+    Datums { datums: Datums, compression: Compression },
 }
 
 /// What reading on gave.
@@ -92,9 +94,13 @@ impl SpoolFile {
         let compression = if rules.decompress { Compression::of(&file)? } else { Compression::None };
         let (offset, events) = position.map_or((0, 0), |position| (position.offset, position.events));
         let before = position.map_or(0, |position| position.lines);
-        let input = input::open(&file, compression, offset)?;
         let text = match rules.unit {
-            Unit::Blob { .. } => Text::Blob { input, position: offset },
+            Unit::Datum { schema } => {
+                Text::Datums { datums: Datums::new(schema, events, offset), compression }
+            }
+            Unit::Blob { .. } => {
+                Text::Blob { input: input::open(&file, compression, offset)?, position: offset }
+            }
             Unit::Line { most, strip_carriage_return, .. } => {
                 let charset = match rules.charset {
                     Some(charset) => charset,
@@ -102,7 +108,7 @@ impl SpoolFile {
                 };
                 let rules =
                     LineRules { charset, policy: rules.policy, max_units: most, strip_carriage_return };
-                Text::Lines(Lines::new(input, offset, before, rules))
+                Text::Lines(Lines::new(input::open(&file, compression, offset)?, offset, before, rules))
             }
         };
         Ok(SpoolFile {
@@ -127,13 +133,16 @@ impl SpoolFile {
         let step = match self.rules.unit {
             Unit::Line { .. } => self.step_lines(now),
             Unit::Blob { most } => self.step_blob(most),
+            Unit::Datum { .. } => self.step_datums(),
         }?;
         let is_empty = matches!(step, Step::End) && !self.begun && self.size == 0;
         if is_empty && self.is_fresh(now) {
             // Made a moment ago by somebody who is about to write into it.
             return Ok(Step::Unended(SETTLED));
         }
-        if is_empty && self.rules.empty_file_event {
+        // An empty event would be no datum.
+        let makes_event = self.rules.empty_file_event && !matches!(self.rules.unit, Unit::Datum { .. });
+        if is_empty && makes_event {
             self.begun = true;
             self.events += 1;
             return Ok(Step::Events(vec![self.event(Bytes::new())], 0));
@@ -218,6 +227,19 @@ impl SpoolFile {
         Ok(Step::Events(vec![self.event(body.into())], end))
     }
 
+    fn step_datums(&mut self) -> Result<Step, LineError> {
+        let Text::Datums { datums, compression } = &mut self.text else { return Ok(Step::End) };
+        let Some(run) = datums.next(self.rules.batch, || input::open(&self.file, *compression, 0))? else {
+            return Ok(Step::End);
+        };
+        let position = datums.position();
+        let (name, schema) = run.header;
+        let mut headers = self.headers.clone();
+        headers.set(name, schema);
+        let event = |body| Event { headers: headers.clone(), body, receipt: Receipt::none() };
+        Ok(Step::Events(run.bodies.into_iter().map(event).collect(), position))
+    }
+
     fn event(&self, body: Bytes) -> Event {
         Event { headers: self.headers.clone(), body, receipt: Receipt::none() }
     }
@@ -228,6 +250,7 @@ impl SpoolFile {
         match &self.text {
             Text::Lines(lines) => lines.position(),
             Text::Blob { position, .. } => *position,
+            Text::Datums { datums, .. } => datums.position(),
         }
     }
 
@@ -282,8 +305,10 @@ impl SpoolFile {
 
     /// Goes on behind what was the end.
     pub fn read_on(&mut self) {
-        if let Text::Lines(lines) = &mut self.text {
-            lines.read_on();
+        match &mut self.text {
+            Text::Lines(lines) => lines.read_on(),
+            Text::Datums { datums, .. } => datums.read_on(),
+            Text::Blob { .. } => {}
         }
     }
 

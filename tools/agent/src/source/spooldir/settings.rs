@@ -8,6 +8,8 @@ use std::{
 
 use fancy_regex::Regex;
 
+use super::datums::SchemaHeader;
+
 use crate::{
     event::Text,
     plan::{Component, keys::sources as keys},
@@ -79,7 +81,7 @@ pub enum Finish {
 pub struct Reading {
     /// Events at a time.
     pub batch: usize,
-    /// An event a line, or a file.
+    /// What is an event.
     pub unit: Unit,
     /// `None`: found from the beginning of each file.
     pub charset: Option<Charset>,
@@ -106,6 +108,11 @@ pub enum Unit {
         strip_byte_order_mark: bool,
         /// Whether empty lines are dropped.
         skip_empty: bool,
+    },
+    /// A datum of an Avro container file.
+    Datum {
+        /// How it tells its schema.
+        schema: SchemaHeader,
     },
     /// A whole file, or this many bytes of it.
     Blob {
@@ -165,10 +172,12 @@ impl Settings {
 
 fn reading(source: &Component) -> Reading {
     let charset: Arc<str> = source.text(&keys::INPUT_CHARSET).unwrap_or_default();
-    let blob =
-        source.text(&keys::DESERIALIZER).is_some_and(|name| name.to_ascii_lowercase().contains("blob"));
-    let unit = if blob {
+    let deserializer = source.text(&keys::DESERIALIZER).unwrap_or_default().to_ascii_lowercase();
+    let unit = if deserializer.contains("blob") {
         Unit::Blob { most: source.count(&keys::MAX_BLOB_LENGTH) }
+    } else if deserializer.contains("avro") {
+        let literal = source.is(&keys::SCHEMA_TYPE, "literal");
+        Unit::Datum { schema: if literal { SchemaHeader::Literal } else { SchemaHeader::Hash } }
     } else {
         let older = source.is_set(&keys::BUFFER_MAX_LINE_LENGTH);
         let key = if older { &keys::BUFFER_MAX_LINE_LENGTH } else { &keys::MAX_LINE_LENGTH };

@@ -82,6 +82,19 @@ impl Rig {
         bodies
     }
 
+    /// Runs until everything there is has arrived; gives how many events that were, text or not.
+    fn run_raw(&self) -> usize {
+        let running = self.start(true);
+        let mut count = 0;
+        while !(running.thread.is_finished() && running.channel.is_empty()) {
+            let events = self.take(&running, Duration::from_millis(5));
+            running.channel.commit(&events);
+            count += events.len();
+        }
+        running.thread.join().unwrap().unwrap();
+        count
+    }
+
     fn take(&self, running: &Running, wait: Duration) -> Vec<crate::event::Event> {
         let take = async { tokio::time::timeout(wait, running.channel.take(1000)).await.unwrap_or_default() };
         self.runtime.block_on(take)
@@ -349,4 +362,38 @@ fn an_unusable_directory_is_refused_at_start() {
     rig.write("file", "");
     assert!(open(&rig.path("file")).is_some_and(|error| error.ends_with("it is no directory")));
     fs::set_permissions(rig.path("file"), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn avro_files_go_on_where_they_had_arrived_and_damaged_ones_are_set_aside() {
+    let file = include_bytes!("../../../fixtures/orders.avro");
+    let rig = Rig::new("deserializer = AVRO\ndeserializer.schemaType = LITERAL\nbatchSize = 2");
+    rig.write("a.avro", file);
+    let running = rig.start(false);
+    let mut first = Vec::new();
+    while first.len() < 2 {
+        let take = async { running.channel.take(2).await };
+        first.extend(rig.runtime.block_on(take));
+    }
+    let schema = first[0].headers.get("flume.avro.schema.literal").unwrap();
+    assert!(schema.starts_with(r#"{"type": "record", "name": "Order""#), "{schema}");
+    running.channel.commit(&first);
+    let positions = rig.path(".flumespool/.rkafka-positions");
+    while !fs::read_to_string(&positions).unwrap_or_default().contains("\"events\":2") {
+        std::thread::yield_now();
+    }
+    // As after a kill: nothing else is acknowledged, and the positions are where they were.
+    let kept = fs::read(&positions).unwrap();
+    running.signal.stop();
+    while !running.thread.is_finished() || !running.channel.is_empty() {
+        running.channel.commit(&rig.take(&running, Duration::from_millis(5)));
+    }
+    running.thread.join().unwrap().unwrap();
+    let _ = fs::rename(rig.path("a.avro.COMPLETED"), rig.path("a.avro"));
+    fs::write(&positions, kept).unwrap();
+    assert_eq!(rig.run_raw(), 23);
+    rig.write("b.avro", &file[..file.len() - 1]);
+    rig.write("c.avro", "");
+    assert!((1..25).contains(&rig.run_raw()), "whole blocks of it");
+    assert_eq!(rig.names(), ["a.avro.COMPLETED", "b.avro.ERROR", "b.avro.ERROR.json", "c.avro.COMPLETED"]);
 }

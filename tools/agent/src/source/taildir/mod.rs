@@ -39,6 +39,8 @@ use crate::{plan::Component, receipt::Ledger};
 
 /// The least time between two looks at the directories.
 const LOOK_AT_MOST: Duration = Duration::from_millis(20);
+/// Idle files beyond so many open ones are closed. One that is open can be read to its end wherever it is moved.
+const MOST_OPEN: usize = 512;
 /// Batches that may be under way.
 const MOST_UNDER_WAY: usize = 1_024;
 /// How long a stopping source waits for what is under way.
@@ -67,6 +69,7 @@ pub struct TailSource {
     unwritten: bool,
     written: Instant,
     once: bool,
+    most_open: usize,
 }
 
 impl TailSource {
@@ -102,6 +105,7 @@ impl TailSource {
             unwritten: false,
             written: Instant::now(),
             once,
+            most_open: MOST_OPEN,
             settings,
         })
     }
@@ -177,7 +181,12 @@ impl TailSource {
                 }
             }
         }
-        self.tails.iter_mut().filter(|tail| !tail.named).for_each(Tail::look_by_itself);
+        for tail in self.tails.iter_mut().filter(|tail| !tail.named) {
+            if !tail.is_open() {
+                tail.search();
+            }
+            tail.look_by_itself();
+        }
         Ok(())
     }
 
@@ -336,8 +345,10 @@ impl TailSource {
         Ok(any)
     }
 
-    /// Takes the last line of files that have been left alone, and closes them; forgets those that are gone.
+    /// Takes the last line of files that have been left alone, and closes them if many are open; forgets those that
+    /// are gone.
     fn close_idle(&mut self) -> Result<(), SourceError> {
+        let mut open = self.tails.iter().filter(|tail| tail.is_open()).count();
         let mut at = 0;
         while at < self.tails.len() {
             let tail = &self.tails[at];
@@ -351,7 +362,10 @@ impl TailSource {
             }
             let tail = &mut self.tails[at];
             if tail.named {
-                tail.close();
+                if tail.is_open() && open > self.most_open {
+                    tail.close();
+                    open -= 1;
+                }
                 at += 1;
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::PathBuf,
     time::{Instant, SystemTime},
 };
@@ -105,6 +105,25 @@ impl Tail {
     pub fn look_by_itself(&mut self) {
         if let Some(Ok(facts)) = self.file.as_ref().map(File::metadata) {
             self.size = facts.len();
+        }
+    }
+
+    /// Takes up a file that was closed and has lost its name since: what was written into it before is not to be
+    /// lost. Rotations keep files in their directory.
+    pub fn search(&mut self) {
+        let Some(Ok(entries)) = self.path.parent().map(std::fs::read_dir) else { return };
+        let is_it = |entry: &std::fs::DirEntry| {
+            let facts = entry.metadata().ok();
+            facts.is_some_and(|facts| {
+                (facts.dev(), facts.ino()) == (self.identity.device, self.identity.inode)
+            })
+        };
+        let Some(entry) = entries.flatten().find(is_it) else { return };
+        if let Ok(file) = File::open(entry.path())
+            && self.is_same(&file).unwrap_or(false)
+        {
+            self.file = Some(file);
+            self.active = Instant::now();
         }
     }
 

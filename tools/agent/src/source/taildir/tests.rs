@@ -46,6 +46,11 @@ impl Rig {
     }
 
     fn start(&self, once: bool) -> Running {
+        let (tail, signal, channel) = self.open(once);
+        Running { thread: std::thread::spawn(move || tail.run()), signal, channel }
+    }
+
+    fn open(&self, once: bool) -> (TailSource, Arc<Signal>, Arc<Channel>) {
         let text = format!(
             "type = TAILDIR\nchannels = c1\nfilegroups = g\nfilegroups.g = {}/logs/.*log.*\npositionFile = {}\n{}",
             self.folder.path().display(),
@@ -58,8 +63,7 @@ impl Rig {
         let component = source(&text);
         let handle = self.runtime.handle().clone();
         let output = Output::new(&component, std::slice::from_ref(&channel), handle, signal.clone());
-        let tail = TailSource::open(&component, output, signal.clone(), once).unwrap();
-        Running { thread: std::thread::spawn(move || tail.run()), signal, channel }
+        (TailSource::open(&component, output, signal.clone(), once).unwrap(), signal, channel)
     }
 
     /// Delivers what comes until `count` events did, or the source has ended.
@@ -183,6 +187,37 @@ fn an_idle_file_gives_its_last_line_and_is_closed() {
     rig.append("a.log", " after all\n");
     assert_eq!(bodies(&rig.deliver(&running, 1)), [" after all"]);
     stop(running);
+}
+
+/// Both between two looks: before, what was written then was not read.
+#[test]
+fn what_is_written_into_an_idle_file_before_it_is_moved_away_is_read() {
+    for most_open in [MOST_OPEN, 0] {
+        let rig = Rig::new("idleTimeout = 0\n");
+        rig.append("a.log", "whole\n");
+        let (mut source, _, channel) = rig.open(false);
+        source.most_open = most_open;
+        let look = |source: &mut TailSource| {
+            source.look().unwrap();
+            while source.read_round().unwrap() {}
+            let mut found = Vec::new();
+            while !channel.is_empty() {
+                let events = rig.runtime.block_on(channel.take(9));
+                found.extend(bodies(&events));
+                channel.commit(&events);
+            }
+            source.settle().unwrap();
+            source.close_idle().unwrap();
+            found
+        };
+        assert_eq!(look(&mut source), ["whole"]);
+        assert_eq!(source.tails[0].is_open(), most_open > 0);
+        rig.append("a.log", "just before\n");
+        // No group names it any more.
+        fs::rename(rig.path("a.log"), rig.path("a.old")).unwrap();
+        assert_eq!(look(&mut source), ["just before"]);
+        assert!(source.tails.is_empty(), "it is forgotten then");
+    }
 }
 
 #[test]
