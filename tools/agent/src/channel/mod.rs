@@ -18,8 +18,8 @@ use crate::{
     plan::{Component, keys::channels},
 };
 
-/// What a memory channel holds at most where `byteCapacity` is not set: what Flume's default, 80 % of Java's heap, comes
-/// to with the 20 MB that `bin/flume-ng` gives. A file has no need of more, it can be read again.
+/// What a memory channel holds at most where `byteCapacity` is not set: what Flume's default, 80 % of Java's heap,
+/// comes to with the 20 MB that `bin/flume-ng` gives. A file has no need of more, it can be read again.
 const DEFAULT_BYTES: i64 = 16 * 1024 * 1024;
 
 /// Why a channel cannot be opened.
