@@ -26,7 +26,7 @@ pub static IDLE_TIMEOUT: KeyDef = key(
     "idleTimeout",
     MILLISECONDS,
     "120000",
-    "Milliseconds after which a file that does not grow is closed, and a last line without an end taken.",
+    "Milliseconds after which the last line of a file that does not grow is taken without an end; beyond 512 open files it is closed.",
 );
 pub static WRITE_POS_INTERVAL: KeyDef =
     key("writePosInterval", MILLISECONDS, "3000", "Milliseconds between writes of positionFile.");

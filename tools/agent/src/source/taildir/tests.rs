@@ -179,7 +179,7 @@ fn positions_of_flume_are_taken_over_and_given_back() {
 }
 
 #[test]
-fn an_idle_file_gives_its_last_line_and_is_closed() {
+fn an_idle_file_gives_its_last_line_and_goes_on() {
     let rig = Rig::new("idleTimeout = 50\n");
     rig.append("a.log", "whole\nno end");
     let running = rig.start(false);
