@@ -31,7 +31,7 @@ pub enum SchemaHeader {
 /// The datums of one file.
 pub struct Datums {
     header: SchemaHeader,
-    container: Option<Container>,
+    container: Option<Box<Container>>,
     /// How many were given out, those before a restart included.
     given: u64,
     /// How many bytes of the file were read for them.
@@ -88,7 +88,7 @@ impl Datums {
         let container = match &mut self.container {
             Some(container) => container,
             None => match Container::open(open()?, self.header, self.given)? {
-                Some(container) => self.container.insert(container),
+                Some(container) => self.container.insert(Box::new(container)),
                 None => return Ok(None),
             },
         };
