@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rkafka_sim::{Scenario, scenarios};
 
 /// Name, the row of the catalogue of known bugs that it is, and the scenario that catches it.
-const MUTANTS: [(&str, &str, &str); 16] = [
+const MUTANTS: [(&str, &str, &str); 17] = [
     (
         "truncate-to-high-watermark",
         "1, KIP-101: a follower cuts to its high watermark, then leads",
@@ -28,6 +28,11 @@ const MUTANTS: [(&str, &str, &str); 16] = [
         "two_fast_fail_overs",
     ),
     ("trust-unclean-replica", "6, KIP-966: one that lost its tail leads", "last_one_standing"),
+    (
+        "recover-last-leader",
+        "6, KIP-966: the last leader is recovered, whatever became of its disk since",
+        "last_one_eligible_is_recovered",
+    ),
     (
         "skip-broker-epoch",
         "7, KIP-903: one with a wiped disk is counted under its old identity",

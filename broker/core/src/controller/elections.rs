@@ -134,7 +134,7 @@ impl<'a> PartitionUpdate<'a> {
             change.isr = changed(&self.isr, &self.partition.isr);
         }
         change.elr = changed(&elr, self.partition.elr());
-        change.last_known_elr = self.last_known_leader(&change);
+        change.last_known_elr = self.last_known(&change, &elr);
         change.replicas = changed(&self.replicas, &self.partition.replicas);
         change.adding = changed(&self.adding, self.partition.adding_replicas());
         change.removing = changed(&self.removing, self.partition.removing_replicas());
@@ -200,27 +200,37 @@ impl<'a> PartitionUpdate<'a> {
         Elected { leader: unclean, unclean: unclean.is_some() }
     }
 
-    /// The last leader, when nobody in sync or eligible is left: the likeliest to have everything.
-    fn last_known_candidate(&self, elr: &[BrokerId]) -> Option<BrokerId> {
-        match self.partition.last_known_elr() {
-            [last] if self.eligible_replicas && elr.is_empty() && self.isr.is_empty() => {
-                Some(*last).filter(|broker| self.electable.allows(*broker))
-            }
-            _ => None,
-        }
+    /// Who shall lead when nobody in sync or eligible is left. It is the last leader, as in Kafka, unless others were
+    /// still eligible then: the last of these to be struck off had everything when the last leader was not
+    /// trusted any more. Its disk may have been lost meanwhile.
+    fn recoverable(&self, elr: &[BrokerId]) -> Option<BrokerId> {
+        let was_eligible = |broker: &BrokerId| self.partition.elr().contains(broker);
+        let struck_off = self.unclean_shutdown.filter(was_eligible).filter(|_| elr.is_empty());
+        let struck_off = struck_off.filter(|_| mutant!("recover-last-leader", true, false));
+        self.partition.leader.or(struck_off).or_else(|| self.partition.last_known_elr().first().copied())
     }
 
-    /// Remembers the last leader while nobody leads and the ISR is empty, forgets it once somebody does.
-    fn last_known_leader(&self, change: &PartitionChange) -> Option<BrokerList> {
+    /// The same, if it is its turn and it lives.
+    fn last_known_candidate(&self, elr: &[BrokerId]) -> Option<BrokerId> {
+        let nobody_else = self.partition.leader.is_none() && elr.is_empty() && self.isr.is_empty();
+        self.recoverable(elr).filter(|last| {
+            self.eligible_replicas
+                && nobody_else
+                && self.replicas.contains(last)
+                && self.electable.allows(*last)
+        })
+    }
+
+    /// Remembers it while nobody leads and the ISR is empty, forgets it once somebody leads.
+    fn last_known(&self, change: &PartitionChange, elr: &[BrokerId]) -> Option<BrokerList> {
         let known = self.partition.last_known_elr();
         if !self.eligible_replicas {
             return changed(&[], known);
         }
-        let leader = change.leader.unwrap_or(self.partition.leader);
-        match (leader, self.partition.leader) {
-            (Some(_), _) => changed(&[], known),
-            (None, Some(last)) if self.isr.is_empty() => changed(&[last], known),
-            (None, _) => None,
+        match change.leader.unwrap_or(self.partition.leader) {
+            Some(_) => changed(&[], known),
+            None if self.isr.is_empty() => self.recoverable(elr).and_then(|last| changed(&[last], known)),
+            None => None,
         }
     }
 }

@@ -244,3 +244,18 @@ fn one_that_leaves_gets_no_leadership() {
     fence(&mut cluster, 0, false);
     assert_eq!(shown(&cluster), "leader 2 isr 12 elr ");
 }
+
+#[test]
+fn the_last_one_eligible_is_recovered_not_the_last_leader() {
+    // Seed 3046 of the simulator: the leader's disk is wiped while others are eligible, then those are killed.
+    let mut cluster = with_eligible_replicas(cluster(""), "2");
+    fence(&mut cluster, 0, false);
+    fence(&mut cluster, 1, false);
+    fence(&mut cluster, 2, true);
+    assert_eq!(shown(&cluster), "leader none isr  elr 1 last 2");
+    unfence(&mut cluster, 2);
+    fence(&mut cluster, 1, true);
+    assert_eq!(shown(&cluster), "leader none isr  elr  last 1");
+    unfence(&mut cluster, 1);
+    assert_eq!(shown(&cluster), "leader 1 isr 1 elr  recovering");
+}
