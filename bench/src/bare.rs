@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use rustix::process::Pid;
 
 use crate::measure::cpu;
@@ -46,6 +46,26 @@ pub(crate) fn sink(file: &Path, frame_bytes: usize) -> Result<()> {
             have -= answers * frame_bytes;
         }
     }
+}
+
+/// Megabytes a second at which `files` go through one loopback connection into the file `into`, which is removed:
+/// the least that copying a replica takes.
+pub(crate) fn copy_rate(files: &[PathBuf], into: &Path) -> Result<f64> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut stream = TcpStream::connect(listener.local_addr()?)?;
+    let (mut accepted, _) = listener.accept()?;
+    let begin = Instant::now();
+    let copied = std::thread::scope(|scope| -> Result<u64> {
+        let receiver = scope.spawn(move || std::io::copy(&mut accepted, &mut File::create(into)?));
+        for file in files {
+            let _ = std::io::copy(&mut File::open(file)?, &mut stream)?;
+        }
+        drop(stream);
+        Ok(receiver.join().map_err(|_| anyhow!("the receiver panicked"))??)
+    })?;
+    let time = begin.elapsed();
+    std::fs::remove_file(into)?;
+    Ok(copied as f64 / 1e6 / time.as_secs_f64())
 }
 
 /// Serves one connection that asks for pieces of `file` (8 bytes of position, 8 of length) with `sendfile`.

@@ -29,7 +29,7 @@ const BROKER_JVM: &[&str] = &[
 ];
 
 /// Longest wait for a broker to answer or to end.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Whose broker it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,37 +49,68 @@ pub(crate) struct Broker {
     dir: TempDir,
     address: SocketAddr,
     child: Option<Child>,
+    /// It has answered a client since it was started.
+    answering: bool,
 }
 
 impl Broker {
     /// Writes the configuration of a new broker, and formats its storage where that is a step of its own.
     pub(crate) fn prepare(product: Product, overrides: &[(&str, &str)]) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
         let (address, controller) = (free_address()?, free_address()?);
-        let own = match product {
+        let mut settings = match product {
             Product::Rkafka => format!("broker.id=1\nlisteners=PLAINTEXT://{address}\n"),
-            Product::Apache => format!(
-                "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@{controller}\n\
-                 listeners=PLAINTEXT://{address},CONTROLLER://{controller}\n\
-                 advertised.listeners=PLAINTEXT://{address}\ncontroller.listener.names=CONTROLLER\n\
-                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n"
-            ),
+            Product::Apache => combined(1, address, controller, &format!("1@{controller}")),
         };
-        let data = dir.path().join("data").display().to_string();
-        let mut properties = format!(
-            "{own}log.dirs={data}\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.replication.factor=1\n"
-        );
+        settings.push_str("group.initial.rebalance.delay.ms=0\noffsets.topic.replication.factor=1\n");
+        Self::configured(product, address, &settings, overrides)
+    }
+
+    /// The nodes of a new cluster, each of them broker and voter, with the same settings for both products.
+    pub(crate) fn prepare_cluster(
+        product: Product,
+        nodes: usize,
+        overrides: &[(&str, &str)],
+    ) -> Result<Vec<Self>> {
+        let addresses =
+            (0..nodes).map(|_| Ok((free_address()?, free_address()?))).collect::<Result<Vec<_>>>()?;
+        let voters = (1..).zip(&addresses).map(|(id, (_, controller))| format!("{id}@{controller}"));
+        let voters = voters.collect::<Vec<_>>().join(",");
+        let node = |(id, (address, controller)): (usize, &(SocketAddr, SocketAddr))| {
+            Self::configured(product, *address, &combined(id, *address, *controller, &voters), overrides)
+        };
+        (1..).zip(&addresses).map(node).collect()
+    }
+
+    fn configured(
+        product: Product,
+        address: SocketAddr,
+        settings: &str,
+        overrides: &[(&str, &str)],
+    ) -> Result<Self> {
+        let broker = Self { product, dir: tempfile::tempdir()?, address, child: None, answering: false };
+        let mut properties = format!("{settings}log.dirs={}\n", broker.data().display());
         for (key, value) in overrides {
             properties.push_str(&format!("{key}={value}\n"));
         }
-        let broker = Self { product, dir, address, child: None };
         fs::write(broker.properties(), properties)?;
-        if product == Product::Apache {
-            let config = broker.properties().display().to_string();
+        broker.format();
+        Ok(broker)
+    }
+
+    /// Formats the storage, a step of its own with Apache Kafka.
+    fn format(&self) {
+        if self.product == Product::Apache {
+            let config = self.properties().display().to_string();
             let format = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", &config];
             let _ = Stock::Kafka43.run("kafka.tools.StorageTool", &format).success();
         }
-        Ok(broker)
+    }
+
+    /// Removes everything that a stopped broker had stored, as if it came back with an empty disk.
+    pub(crate) fn wipe(&self) -> Result<()> {
+        fs::remove_dir_all(self.data())?;
+        self.format();
+        Ok(())
     }
 
     /// A new broker that answers.
@@ -91,6 +122,12 @@ impl Broker {
 
     /// Starts it; how long it took from exec to the first answer to a client.
     pub(crate) fn start(&mut self) -> Result<Duration> {
+        let begin = self.launch()?;
+        self.wait_until_answering(begin)
+    }
+
+    /// Starts its process without waiting for it; when that was.
+    pub(crate) fn launch(&mut self) -> Result<Instant> {
         let mut command = match self.product {
             Product::Rkafka => {
                 let mut command = Command::new(build::rkafka());
@@ -103,13 +140,29 @@ impl Broker {
         command.stdout(self.output("stdout")?).stderr(self.output("stderr")?);
         let begin = Instant::now();
         self.child = Some(command.spawn()?);
+        Ok(begin)
+    }
+
+    /// Waits until it answers a client; how long that is after `begin`.
+    pub(crate) fn wait_until_answering(&mut self, begin: Instant) -> Result<Duration> {
         while !self.answers() {
             if begin.elapsed() > PATIENCE || self.has_ended()? {
                 bail!("the broker did not start; its output:\n{}", self.printed());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        self.answering = true;
         Ok(begin.elapsed())
+    }
+
+    /// Whether it was started and not ended since.
+    pub(crate) fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Whether it runs and was seen to answer.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answering
     }
 
     /// Ends it with SIGTERM; how long that took.
@@ -124,6 +177,7 @@ impl Broker {
 
     fn end(&mut self, signal: Signal) -> Result<Duration> {
         let mut child = self.child.take().context("the broker runs")?;
+        self.answering = false;
         let begin = Instant::now();
         kill_process(Pid::from_child(&child), signal)?;
         while child.try_wait()?.is_none() {
@@ -153,11 +207,17 @@ impl Broker {
 
     /// Creates a topic with rkafka's own command, whose start costs nothing, on either product.
     pub(crate) fn create_topic(&self, topic: &str, partitions: u32) -> Result<()> {
+        self.create_replicated(topic, partitions, 1)
+    }
+
+    /// Creates a topic with so many replicas.
+    pub(crate) fn create_replicated(&self, topic: &str, partitions: u32, replicas: u32) -> Result<()> {
         let count = partitions.to_string();
         let bootstrap = self.bootstrap();
         let mut command = Command::new(build::rkafka());
         command.args(["topics", "--bootstrap-server", &bootstrap, "--create", "--topic", topic]);
-        let output = command.args(["--partitions", &count, "--replication-factor", "1"]).output()?;
+        let output =
+            command.args(["--partitions", &count, "--replication-factor", &replicas.to_string()]).output()?;
         if !output.status.success() {
             bail!("creating {topic}: {}", String::from_utf8_lossy(&output.stderr));
         }
@@ -224,6 +284,16 @@ impl Drop for Broker {
             let _ = child.wait();
         }
     }
+}
+
+/// Settings of a node that is broker and controller, understood by both products.
+fn combined(id: usize, address: SocketAddr, controller: SocketAddr, voters: &str) -> String {
+    format!(
+        "process.roles=broker,controller\nnode.id={id}\ncontroller.quorum.voters={voters}\n\
+         listeners=PLAINTEXT://{address},CONTROLLER://{controller}\n\
+         advertised.listeners=PLAINTEXT://{address}\ncontroller.listener.names=CONTROLLER\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n"
+    )
 }
 
 /// An address on loopback that was free a moment ago.

@@ -39,12 +39,12 @@ pub(crate) struct Produced {
 }
 
 /// `ProducerPerformance`.
-pub(crate) fn produce(broker: &Broker, how: &Produce<'_>) -> Result<Produced> {
+pub(crate) fn produce(bootstrap: &str, how: &Produce<'_>) -> Result<Produced> {
     let mut java = tool("org.apache.kafka.tools.ProducerPerformance");
     let rate = how.rate.map_or("-1".to_owned(), |rate| rate.to_string());
     java.args(["--topic", how.topic, "--throughput", &rate, "--print-metrics"]);
     java.args(["--num-records", &how.records.to_string(), "--record-size", &how.record_bytes.to_string()]);
-    java.arg("--producer-props").arg(format!("bootstrap.servers={}", broker.bootstrap()));
+    java.arg("--producer-props").arg(format!("bootstrap.servers={bootstrap}"));
     java.arg(format!("acks={}", how.acks)).arg("enable.idempotence=false");
     java.arg(format!("batch.size={}", how.batch_bytes)).arg(format!("linger.ms={}", how.linger_ms));
     let output = Process::run(java, "", LIMIT).success().stdout;

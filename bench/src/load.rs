@@ -31,6 +31,18 @@ pub(crate) struct Load<'a> {
     pub(crate) acks: i16,
 }
 
+/// Who leads the partitions that a load writes to.
+pub(crate) trait Leaders: Sync {
+    /// `host:port` of the leader of a partition.
+    fn leader(&self, topic: &str, partition: u32) -> Result<String>;
+}
+
+impl Leaders for Broker {
+    fn leader(&self, _topic: &str, _partition: u32) -> Result<String> {
+        Ok(self.bootstrap())
+    }
+}
+
 /// What a load achieved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Achieved {
@@ -47,15 +59,16 @@ impl Achieved {
 }
 
 /// Produces; every answer is checked.
-pub(crate) fn produce(broker: &Broker, load: &Load<'_>) -> Result<Achieved> {
+pub(crate) fn produce(brokers: &impl Leaders, load: &Load<'_>) -> Result<Achieved> {
     let batch = batch(load.records, load.record_bytes);
     let share = load.requests / u64::from(load.connections);
     let begin = Instant::now();
     let results: Vec<Result<()>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..load.connections)
             .map(|connection| {
-                let request = request(load, load.first_partition + connection % load.partitions, &batch);
-                scope.spawn(move || send_all(&broker.bootstrap(), load, &request, share))
+                let partition = load.first_partition + connection % load.partitions;
+                let request = request(load, partition, &batch);
+                scope.spawn(move || send_all(&brokers.leader(load.topic, partition)?, load, &request, share))
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Ok(()))).collect()
@@ -97,7 +110,7 @@ fn send_all(address: &str, load: &Load<'_>, request: &[u8], requests: u64) -> Re
 
 /// One request of one record at a time, due `rate` times a second; how long after it was due each was answered, in
 /// milliseconds and in order of size. A broker that stalls makes the requests behind it late too, and that counts.
-pub(crate) fn paced(broker: &Broker, topic: &str, rate: u32, requests: u32) -> Result<Vec<f64>> {
+pub(crate) fn paced(brokers: &impl Leaders, topic: &str, rate: u32, requests: u32) -> Result<Vec<f64>> {
     let load = Load {
         topic,
         first_partition: 0,
@@ -109,9 +122,9 @@ pub(crate) fn paced(broker: &Broker, topic: &str, rate: u32, requests: u32) -> R
         record_bytes: 100,
         acks: -1,
     };
-    produce(broker, &load)?;
+    produce(brokers, &load)?;
     let request = request(&load, 0, &batch(1, load.record_bytes));
-    let mut stream = TcpStream::connect(broker.bootstrap())?;
+    let mut stream = TcpStream::connect(brokers.leader(topic, 0)?)?;
     stream.set_nodelay(true)?;
     let (begin, mut answer) = (Instant::now(), Vec::new());
     let mut latencies = Vec::new();
@@ -188,7 +201,7 @@ fn fetch_request(topic: &str, offset: i64, max_bytes: i32) -> Vec<u8> {
 }
 
 /// A Produce request of version 7 for one partition, its size first.
-fn request(load: &Load<'_>, partition: u32, batch: &[u8]) -> Vec<u8> {
+pub(crate) fn request(load: &Load<'_>, partition: u32, batch: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(batch.len() + 64);
     body.extend((-1i16).to_be_bytes());
     body.extend(load.acks.to_be_bytes());

@@ -150,7 +150,7 @@ impl Round<'_> {
             linger_ms: java.linger_ms,
             rate: None,
         };
-        let produced = java::produce(broker, &how)?;
+        let produced = java::produce(&broker.bootstrap(), &how)?;
         let spent = (cpu(pid)? - before).as_secs_f64();
         self.note(&name, "broker CPU-s/GB", spent / gigabytes);
         self.note(&name, "MB/s", produced.megabytes_per_second);
@@ -282,7 +282,7 @@ impl Round<'_> {
                 rate: Some(5000),
             };
             let before = cpu(broker.pid()?)?;
-            let produced = java::produce(broker, &how)?;
+            let produced = java::produce(&broker.bootstrap(), &how)?;
             let spent = cpu(broker.pid()?)? - before;
             self.note(name, "p50 ms", produced.p50_ms);
             self.note(name, "p99 ms", produced.p99_ms);

@@ -4,25 +4,33 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::broker::Product;
+use crate::plot::{self, Bar};
 
 /// One figure of one scenario, once for each round and product.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
     scenario: String,
-    unit: &'static str,
+    unit: String,
     rkafka: Vec<f64>,
     apache: Vec<f64>,
 }
 
+impl Figure {
+    /// rkafka's figure as a fraction of the other's of the same round, for each round.
+    fn ratios(&self) -> Vec<f64> {
+        self.rkafka.iter().zip(&self.apache).map(|(ours, theirs)| ours / theirs).collect()
+    }
+}
+
 /// All figures of a race and the circumstances.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     date: String,
     /// The product that rkafka is compared with.
-    other: &'static str,
+    other: String,
     machine: String,
     versions: String,
     rounds: usize,
@@ -44,7 +52,7 @@ impl Report {
     fn against(other: &'static str, version: &str, rounds: usize, megabytes: u64) -> Self {
         Self {
             date: chrono::Local::now().format("%Y-%m-%d").to_string(),
-            other,
+            other: other.to_owned(),
             machine: machine(),
             versions: format!("rkafka {}, {other} {version}, {}", env!("CARGO_PKG_VERSION"), java()),
             rounds,
@@ -53,11 +61,22 @@ impl Report {
         }
     }
 
+    /// What an earlier run saved as `name` in `folder`, with more rounds to come; or a report without figures.
+    pub(crate) fn continued(folder: &Path, name: &str, rounds: usize, megabytes: u64) -> Result<Self> {
+        let file = folder.join(format!("{name}.json"));
+        if !file.exists() {
+            return Ok(Self::new(rounds, megabytes));
+        }
+        let mut report: Self = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+        report.rounds += rounds;
+        Ok(report)
+    }
+
     /// Adds what one round of one product gave.
-    pub(crate) fn add(&mut self, product: Product, scenario: &str, unit: &'static str, value: f64) {
+    pub(crate) fn add(&mut self, product: Product, scenario: &str, unit: &str, value: f64) {
         let known = |figure: &Figure| figure.scenario == scenario && figure.unit == unit;
         let at = self.figures.iter().position(known).unwrap_or_else(|| {
-            let scenario = scenario.to_owned();
+            let (scenario, unit) = (scenario.to_owned(), unit.to_owned());
             self.figures.push(Figure { scenario, unit, rkafka: Vec::new(), apache: Vec::new() });
             self.figures.len() - 1
         });
@@ -77,34 +96,58 @@ impl Report {
         );
         let _ =
             writeln!(text, "| scenario | unit | rkafka | {} | ratio |\n|---|---|---:|---:|---:|", self.other);
-        for Figure { scenario, unit, rkafka, apache } in &self.figures {
-            let ratios: Vec<f64> = rkafka.iter().zip(apache).map(|(ours, theirs)| ours / theirs).collect();
-            let (ours, theirs, ratio) = (summary(rkafka), summary(apache), summary(&ratios));
+        for figure in &self.figures {
+            let Figure { scenario, unit, rkafka, apache } = figure;
+            let (ours, theirs, ratio) = (summary(rkafka), summary(apache), summary(&figure.ratios()));
             let _ = writeln!(text, "| {scenario} | {unit} | {ours} | {theirs} | {ratio} |");
         }
         text
     }
 
-    /// Writes `<name>.json` and `<name>.md`.
+    /// The picture of the ratios' medians, of the figures that both products have.
+    fn picture(&self) -> String {
+        let bar = |figure: &Figure| {
+            let ratio = median(&figure.ratios())?;
+            (ratio > 0.0).then(|| Bar { name: format!("{}: {}", figure.scenario, figure.unit), ratio })
+        };
+        let bars: Vec<Bar> = self.figures.iter().filter_map(bar).collect();
+        let title = format!("rkafka's figure by {}'s, {} ({} rounds)", self.other, self.date, self.rounds);
+        plot::ratios(&title, &bars)
+    }
+
+    /// Writes `<name>.json`, `<name>.md` and `<name>.svg`.
     pub(crate) fn save(&self, folder: &Path, name: &str) -> Result<()> {
         std::fs::create_dir_all(folder)?;
         let json = serde_json::to_string_pretty(self)? + "\n";
         std::fs::write(folder.join(format!("{name}.json")), json)?;
+        std::fs::write(folder.join(format!("{name}.svg")), self.picture())?;
         Ok(std::fs::write(folder.join(format!("{name}.md")), self.markdown())?)
     }
 }
 
 /// `median (minimum–maximum)`.
 pub(crate) fn summary(figures: &[f64]) -> String {
-    let mut sorted: Vec<f64> = figures.iter().copied().filter(|figure| figure.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
+    let sorted = finite(figures);
     let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else { return "–".to_owned() };
-    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    let median = median(figures).unwrap_or(f64::NAN);
     if sorted.len() == 1 {
         short(*min)
     } else {
         format!("{} ({}–{})", short(median), short(*min), short(*max))
     }
+}
+
+fn median(figures: &[f64]) -> Option<f64> {
+    let sorted = finite(figures);
+    let lower = sorted.get(sorted.len().checked_sub(1)? / 2)?;
+    Some(f64::midpoint(*lower, *sorted.get(sorted.len() / 2)?))
+}
+
+/// Those that are numbers, in order of size.
+fn finite(figures: &[f64]) -> Vec<f64> {
+    let mut sorted: Vec<f64> = figures.iter().copied().filter(|figure| figure.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted
 }
 
 /// Three significant digits.
