@@ -121,6 +121,13 @@ impl Cluster {
         self.wait_until(topic, partitions, "in sync", |partition| partition.isr_nodes.len() == NODES)
     }
 
+    /// Waits until no partition counts on this node.
+    pub(crate) fn wait_until_without(&self, topic: &str, partitions: u32, id: i32) -> Result<()> {
+        let is_out =
+            |partition: &MetadataResponsePartition| partition.isr_nodes.iter().all(|node| node.0 != id);
+        self.wait_until(topic, partitions, "free of a stopped node", is_out)
+    }
+
     fn wait_until(
         &self,
         topic: &str,

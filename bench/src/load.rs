@@ -201,7 +201,7 @@ fn fetch_request(topic: &str, offset: i64, max_bytes: i32) -> Vec<u8> {
 }
 
 /// A Produce request of version 7 for one partition, its size first.
-pub(crate) fn request(load: &Load<'_>, partition: u32, batch: &[u8]) -> Vec<u8> {
+fn request(load: &Load<'_>, partition: u32, batch: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(batch.len() + 64);
     body.extend((-1i16).to_be_bytes());
     body.extend(load.acks.to_be_bytes());

@@ -8,10 +8,8 @@ mod bare;
 mod broker;
 mod clients;
 mod cluster;
-mod crowd;
 mod flume;
 mod gap;
-mod group;
 mod java;
 mod load;
 mod many;
@@ -80,18 +78,6 @@ enum What {
         #[arg(long, default_value = "")]
         only: String,
         /// Adds to the figures that are saved, where one run of all rounds would take too long.
-        #[arg(long)]
-        add: bool,
-        /// Where the figures are saved.
-        #[arg(long, default_value = "docs/benchmarks")]
-        save: PathBuf,
-    },
-    /// Many clients that want little: 1,000 connections at a record a second each, a group of 200 members.
-    Crowd {
-        /// Rounds; each runs both products.
-        #[arg(long, default_value_t = 3)]
-        rounds: usize,
-        /// Adds to the figures that are saved.
         #[arg(long)]
         add: bool,
         /// Where the figures are saved.
@@ -184,7 +170,6 @@ enum What {
 }
 
 fn main() -> Result<()> {
-    raise_limit_of_files()?;
     match Cli::parse().what {
         What::Race { megabytes, only, rounds, save } => {
             race::run(&race::Plan { megabytes, rounds, only }, &save)
@@ -196,7 +181,6 @@ fn main() -> Result<()> {
         What::Cluster { megabytes, rounds, only, add, save } => {
             three::run(&three::Plan { megabytes, rounds, only, add }, &save)
         }
-        What::Crowd { rounds, add, save } => crowd::run(rounds, add, &save),
         What::Flume { megabytes, rounds, only, save } => flume::run(megabytes, rounds, &only, &save),
         What::Load {
             product,
@@ -236,13 +220,6 @@ fn main() -> Result<()> {
             _ => bare::source(&file),
         },
     }
-}
-
-/// As many open files as the system allows, for this program's connections and for the brokers it starts.
-fn raise_limit_of_files() -> Result<()> {
-    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
-    let all = rustix::process::Rlimit { current: hard, maximum: hard };
-    Ok(rustix::process::setrlimit(rustix::process::Resource::Nofile, all)?)
 }
 
 /// One load with nothing but its cost told, and a profiler beside it if wanted.

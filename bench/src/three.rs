@@ -243,24 +243,28 @@ impl Round<'_> {
         self.percentiles("one 100 B record, 500 a second, before the catch-up", &quiet);
         self.node(cluster, follower)?.stop()?;
         self.node(cluster, follower)?.wipe()?;
+        cluster.wait_until_without("load", PARTITIONS, follower)?;
         let files = segments(&cluster.node(leader).context("the leader")?.data())?;
-        let bytes: u64 = files.iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+        let copies = cluster.node(follower).context("the follower")?.data();
         let before = cluster.cpu()?;
         let begin = self.node(cluster, follower)?.launch()?;
         let (caught_up, beside) = std::thread::scope(|scope| {
             let cluster = &*cluster;
             let beside = scope.spawn(|| load::paced(cluster, "beside", RATE, 5 * RATE));
             let caught_up = cluster.wait_until_in_sync("load", PARTITIONS).map(|()| begin.elapsed());
+            let caught_up = caught_up.and_then(|time| Ok((time, size(&segments(&copies)?))));
             (caught_up, beside.join().unwrap_or_else(|_| Ok(Vec::new())))
         });
-        let (caught_up, beside) = (caught_up?, beside?);
+        let ((caught_up, copied), beside) = (caught_up?, beside?);
         self.node(cluster, follower)?.wait_until_answering(begin)?;
         cluster.wait_until_in_sync("beside", 1)?;
         let spent = (cluster.cpu()? - before).as_secs_f64();
         let name = "a wiped follower, from its start until in sync";
         self.ms(name, caught_up);
-        self.note(name, "MB/s", bytes as f64 / 1e6 / caught_up.as_secs_f64());
-        self.note(name, "CPU-s/GB, all nodes", spent / (bytes as f64 / 1e9));
+        let bytes = size(&files) as f64;
+        self.note(name, "its bytes by the leader's", copied as f64 / bytes);
+        self.note(name, "MB/s", copied as f64 / 1e6 / caught_up.as_secs_f64());
+        self.note(name, "CPU-s/GB, all nodes", spent / (bytes / 1e9));
         self.percentiles("one 100 B record, 500 a second, beside the catch-up", &beside);
         let bare = bare::copy_rate(&files, &cluster.any()?.data().join("bare"))?;
         self.note("bare copy of the same files over loopback", "MB/s", bare);
@@ -332,4 +336,9 @@ fn segments(data: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// Bytes in all files that are there.
+fn size(files: &[PathBuf]) -> u64 {
+    files.iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
 }
