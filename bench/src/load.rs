@@ -10,8 +10,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::broker::Broker;
 
-/// `UNKNOWN_TOPIC_OR_PARTITION` and `NOT_LEADER_OR_FOLLOWER`, as they stand in an answer.
-const NOT_YET: [&[u8]; 2] = [&[0, 3], &[0, 6]];
+/// `UNKNOWN_TOPIC_OR_PARTITION`, `NOT_LEADER_OR_FOLLOWER` and, after a start, `NOT_ENOUGH_REPLICAS`, as they stand
+/// in an answer.
+const NOT_YET: [&[u8]; 3] = [&[0, 3], &[0, 6], &[0, 19]];
 /// How long a new topic may not be there yet.
 const NOT_YET_MAX: Duration = Duration::from_secs(30);
 
