@@ -6,7 +6,6 @@
 //! the system's librdkafka. Both have the same settings. Every record is acknowledged (acks=all, idempotent) and read
 //! back.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use rkafka_tests::build;
 use rustix::process::Pid;
 
 use crate::broker::{Broker, Product};
-use crate::report::summary;
+use crate::report::Report;
 
 /// Partitions of each topic.
 const PARTITIONS: i32 = 3;
@@ -49,6 +48,14 @@ impl Client {
             Client::Librdkafka => "librdkafka",
         }
     }
+
+    /// Whose column of the report it is.
+    fn column(self) -> Product {
+        match self {
+            Client::Rkafka => Product::Rkafka,
+            Client::Librdkafka => Product::Apache,
+        }
+    }
 }
 
 /// One load: what, on which topic, how much.
@@ -60,11 +67,11 @@ struct Load<'a> {
     settings: Vec<String>,
 }
 
-/// Runs everything and prints a table, saved as `clients.md` in `folder`.
+/// Runs everything and prints a table, saved as `clients` in `folder`.
 pub(crate) fn run(plan: &Plan, folder: &Path) -> Result<()> {
     let librdkafka = build_librdkafka_load()?;
     let broker = Broker::started(plan.product)?;
-    let mut rows: Vec<(String, Client, Vec<f64>)> = Vec::new();
+    let mut report = Report::of_clients(&librdkafka_version()?, plan.rounds, plan.megabytes);
     for round in 0..plan.rounds {
         for bytes in [100, 1024] {
             let records = plan.megabytes * 1_000_000 / bytes as u64;
@@ -79,20 +86,21 @@ pub(crate) fn run(plan: &Plan, folder: &Path) -> Result<()> {
                     let load = Load { what, topic: &topic, records, bytes, settings };
                     let used = run_load(client, &librdkafka, &broker, &load, plan.beside.as_deref())?;
                     let rate = records as f64 / used.as_secs_f64();
-                    let name = format!("{what}, {bytes} B");
-                    println!("{name}, {}: {rate:.0} records a CPU-second", client.name());
-                    match rows.iter_mut().find(|row| row.0 == name && row.1 == client) {
-                        Some(row) => row.2.push(rate),
-                        None => rows.push((name, client, vec![rate])),
-                    }
+                    println!("{what}, {bytes} B, {}: {rate:.0} records a CPU-second", client.name());
+                    report.add(client.column(), &format!("{what}, {bytes} B"), "records/CPU-s", rate.round());
                 }
             }
         }
+        report.save(folder, "clients")?;
     }
-    let text = table(plan, &rows);
-    println!("\n{text}");
-    std::fs::create_dir_all(folder)?;
-    Ok(std::fs::write(folder.join("clients.md"), text)?)
+    println!("\n{}", report.markdown());
+    Ok(())
+}
+
+fn librdkafka_version() -> Result<String> {
+    let output = Command::new("pkg-config").args(["--modversion", "rdkafka"]).output();
+    let output = output.context("pkg-config is needed: apt-get install -y pkg-config")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn settings(what: &str, plan: &Plan) -> Vec<String> {
@@ -107,28 +115,6 @@ fn settings(what: &str, plan: &Plan) -> Vec<String> {
         vec!["group.id=bench".to_owned(), "enable.auto.commit=false".to_owned(), "check.crcs=true".to_owned()]
     };
     list.to_vec()
-}
-
-fn table(plan: &Plan, rows: &[(String, Client, Vec<f64>)]) -> String {
-    let mut text = format!(
-        "# rkafka's client beside librdkafka\n\nRecords a CPU-second of the client, median (least, most) of {} \
-         rounds of {} MB; broker: {:?}; batch.size={}, linger.ms=5, acks=all, idempotent.\n\n\
-         | load | rkafka-client | librdkafka | ratio |\n|---|---|---|---|\n",
-        plan.rounds, plan.megabytes, plan.product, plan.batch_bytes
-    );
-    for (name, _, ours) in rows.iter().filter(|row| row.1 == Client::Rkafka) {
-        let theirs = rows.iter().find(|row| row.0 == *name && row.1 == Client::Librdkafka);
-        let Some((_, _, theirs)) = theirs else { continue };
-        let ratio = median(ours) / median(theirs);
-        let _ = writeln!(text, "| {name} | {} | {} | {ratio:.2} |", summary(ours), summary(theirs));
-    }
-    text
-}
-
-fn median(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// CPU time of one load's process, user and system.

@@ -17,6 +17,7 @@ mod measure;
 mod plot;
 mod race;
 mod report;
+mod startup;
 mod three;
 
 use std::path::PathBuf;
@@ -151,6 +152,15 @@ enum What {
         #[arg(long, default_value = "docs/benchmarks")]
         save: PathBuf,
     },
+    /// From exec to the first byte sent, of some commands, beside the stock tools.
+    Startup {
+        /// Rounds; each runs every command and its stock tool.
+        #[arg(long, default_value_t = 20)]
+        rounds: usize,
+        /// Where the figures are saved.
+        #[arg(long, default_value = "docs/benchmarks")]
+        save: PathBuf,
+    },
     /// One load of rkafka's client; started by `clients`.
     #[command(hide = true)]
     ClientLoad {
@@ -214,6 +224,7 @@ fn main() -> Result<()> {
             let product = if product == "apache" { Product::Apache } else { Product::Rkafka };
             clients::run(&clients::Plan { product, rounds, megabytes, batch_bytes, beside }, &save)
         }
+        What::Startup { rounds, save } => startup::run(rounds, &save),
         What::ClientLoad { arguments } => clients::own_load(&arguments),
         What::Bare { what, file, frame_bytes } => match what.as_str() {
             "sink" => bare::sink(&file, frame_bytes.unwrap_or(16_384)),

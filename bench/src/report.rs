@@ -49,6 +49,16 @@ impl Report {
         Self::against("Apache Flume", "1.11.0", rounds, megabytes)
     }
 
+    /// One about clients; larger figures are better there.
+    pub(crate) fn of_clients(librdkafka: &str, rounds: usize, megabytes: u64) -> Self {
+        Self::against("librdkafka", librdkafka, rounds, megabytes)
+    }
+
+    /// One about commands, beside the stock tools.
+    pub(crate) fn of_commands(rounds: usize) -> Self {
+        Self::against("Apache Kafka", "4.3.1", rounds, 0)
+    }
+
     fn against(other: &'static str, version: &str, rounds: usize, megabytes: u64) -> Self {
         Self {
             date: chrono::Local::now().format("%Y-%m-%d").to_string(),
@@ -89,10 +99,14 @@ impl Report {
     /// The table: median (minimum–maximum) of the rounds, and rkafka's figure as a fraction of Apache Kafka's
     /// in the same round.
     pub(crate) fn markdown(&self) -> String {
+        let amount = match self.megabytes {
+            0 => String::new(),
+            megabytes => format!(", {megabytes} MB a run"),
+        };
         let mut text = format!(
-            "{}; {}; {}. {} rounds, {} MB a run; median (minimum–maximum); the ratio is rkafka's figure by \
-             {}'s of the same round.\n\n",
-            self.date, self.machine, self.versions, self.rounds, self.megabytes, self.other
+            "{}; {}; {}. {} rounds{}; median (minimum–maximum); the ratio is rkafka's figure by {}'s of the same \
+             round.\n\n",
+            self.date, self.machine, self.versions, self.rounds, amount, self.other
         );
         let _ =
             writeln!(text, "| scenario | unit | rkafka | {} | ratio |\n|---|---|---:|---:|---:|", self.other);
