@@ -1,7 +1,11 @@
 //! What operators do with a running cluster: move replicas, look at its health, hand over.
 
+use std::process::Command;
+
+use rkafka_tests::build;
+use rkafka_tests::foreign::need;
 use rkafka_tests::node::rkafka;
-use rkafka_tests::process::Outcome;
+use rkafka_tests::process::{Outcome, Process};
 use rkafka_tests::stock::{Stock, tool};
 use rkafka_tests::wait;
 
@@ -59,12 +63,37 @@ fn a_reassignment_is_begun_slowed_down_and_cancelled() {
     );
     let verified = same(&cluster, &[&["--verify"], &file[..]].concat());
     assert!(verified.contains("Reassignment of partition t-0 is still in progress.\n"), "{verified}");
+    the_wait_for_a_reassignment_is_shown_and_ends_with_ctrl_c(&cluster, &wanted);
     let cancelled = own(&cluster, &[&["--cancel"], &file[..]].concat()).success().stdout;
     assert!(cancelled.starts_with("Successfully cancelled partition reassignment for: t-0\n"), "{cancelled}");
     assert_eq!(same(&cluster, &["--list"]), "No partition reassignments found.\n");
     let verified = same(&cluster, &[&["--verify"], &file[..]].concat());
     assert!(verified.contains("replica set is 1,0 rather than 2,1."), "{verified}");
+
+    let waited = own(&cluster, &[&["--execute", "--wait"], &file[..]].concat()).success().stdout;
+    let end = "Successfully started partition reassignment for t-0\nStatus of partition reassignment:\n\
+               Reassignment of partition t-0 is completed.\n";
+    assert!(waited.contains(end), "{waited}");
     cluster.stop_all();
+}
+
+/// On a terminal; what goes on is not touched.
+fn the_wait_for_a_reassignment_is_shown_and_ends_with_ctrl_c(cluster: &Cluster, plan: &str) {
+    need("script", "apt-get install -y bsdutils");
+    let line = format!(
+        "{} reassign-partitions --bootstrap-server {} --verify --wait --reassignment-json-file {plan}",
+        build::rkafka().display(),
+        cluster.address(0)
+    );
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("TERM", "xterm");
+    let mut process = Process::start(command);
+    wait::until("the bar", || process.stdout().contains("0 of 1 partitions moved").then_some(()));
+    process.write("\u{3}");
+    let outcome = process.finish(wait::PATIENCE);
+    assert_eq!(outcome.status.code(), Some(130), "{}", outcome.both());
+    let words = "The reassignment of 1 partition goes on; --verify tells how far it is.";
+    assert!(outcome.stdout.contains(words), "{}", outcome.stdout);
 }
 
 #[test]

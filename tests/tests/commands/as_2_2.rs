@@ -9,7 +9,7 @@ use rkafka_tests::node::{Node, rkafka};
 
 use super::compare::{Part, Row, Sides, differs, same};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "broker-api-versions",
     "configs",
     "console-consumer",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 13] = [
     "dump-log",
     "get-offsets",
     "log-dirs",
+    "reassign-partitions",
     "replica-verification",
     "streams-application-reset",
     "topics",

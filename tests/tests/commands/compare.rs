@@ -24,6 +24,8 @@ pub(super) enum Part {
     Out,
     /// The first line of standard error.
     Err,
+    /// Both, while the exit code is the same.
+    Words,
     /// Everything.
     All,
 }
@@ -56,6 +58,7 @@ fn stock_class(stock: Stock, command: &str) -> &'static str {
         (Stock::Kafka22, "dump-log") => "kafka.tools.DumpLogSegments",
         (Stock::Kafka22, "get-offsets") => "kafka.tools.GetOffsetShell",
         (Stock::Kafka22, "log-dirs") => "kafka.admin.LogDirsCommand",
+        (Stock::Kafka22, "reassign-partitions") => "kafka.admin.ReassignPartitionsCommand",
         (Stock::Kafka22, "replica-verification") => "kafka.tools.ReplicaVerificationTool",
         (Stock::Kafka22, "streams-application-reset") => "kafka.tools.StreamsResetter",
         (Stock::Kafka22, "topics") => "kafka.admin.TopicCommand",
@@ -78,6 +81,7 @@ fn newest_class(command: &str) -> &'static str {
         "groups" => "org.apache.kafka.tools.GroupsCommand",
         "leader-election" => "org.apache.kafka.tools.LeaderElectionCommand",
         "log-dirs" => "org.apache.kafka.tools.LogDirsCommand",
+        "reassign-partitions" => "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
         "storage" => "kafka.tools.StorageTool",
         "topics" => "org.apache.kafka.tools.TopicCommand",
         other => panic!("no stock tool is known for {other}"),
@@ -159,6 +163,7 @@ impl Sides {
             None => &[],
             Some(Part::Out) => &["output"],
             Some(Part::Err) => &["errors"],
+            Some(Part::Words) => &["output", "errors"],
             Some(Part::All) => &["exit code", "output", "errors"],
         };
         match row.differs {

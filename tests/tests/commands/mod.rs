@@ -21,6 +21,7 @@ mod configs;
 mod consumer_groups;
 mod dump_log;
 mod normal;
+mod older_broker;
 mod profiles;
 mod storage;
 mod streams;

@@ -39,6 +39,9 @@ fn commands_reach_the_cluster_of_a_profile() {
     let read = ["--cluster", "test", "console-consumer", "--topic", "orders", "--timeout-ms", "100"];
     assert!(own(None, &read).stderr.contains("Processed a total of 0 messages"));
     assert!(own(None, &["--cluster", "test", "cat", "-L"]).success().stdout.contains("topic \"orders\""));
+    assert!(
+        own(None, &["--cluster", "test", "check-health"]).success().stdout.contains("all replicas in sync")
+    );
     // What is given on the command line wins.
     let args = [
         "--cluster",

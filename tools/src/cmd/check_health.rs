@@ -7,7 +7,6 @@
 //!
 //! Partitions with fewer replicas in sync than they have are told, and are no failure: they serve.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,7 +14,7 @@ use rkafka_client::{Admin, Broker, TopicDescription};
 use serde_json::json;
 
 use super::Invocation;
-use crate::common::connect::{self, Problem};
+use crate::common::connect::{self, OperatorOptions, Problem};
 use crate::common::failure::Failure;
 use crate::common::output::{self, OutputOptions, Rows};
 
@@ -34,12 +33,8 @@ const TOPICS_MAX: usize = 500;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 struct Options {
-    /// The brokers to connect to, as in host1:9092,host2:9092.
-    #[arg(long, value_name = "server to connect to", default_value = "localhost:9092")]
-    bootstrap_server: String,
-    /// Property file with settings of the client.
-    #[arg(long, value_name = "command config property file")]
-    command_config: Option<PathBuf>,
+    #[command(flatten)]
+    connect: OperatorOptions,
     /// Look at this node alone.
     #[arg(long, value_name = "id")]
     node: Option<i32>,
@@ -66,8 +61,7 @@ struct Finding {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let options: Options = invocation.parse()?;
     let limit = Duration::from_millis(options.timeout);
-    let file = options.command_config.as_deref();
-    let mut config = connect::client_config(Some(&options.bootstrap_server), file, "rkafka-check-health")?;
+    let mut config = options.connect.config("rkafka-check-health")?;
     config.request_timeout = config.request_timeout.min(limit);
     config.default_api_timeout = config.default_api_timeout.min(limit);
     let findings = connect::with_cluster(config, async |admin| match options.node {

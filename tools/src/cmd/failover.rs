@@ -4,14 +4,12 @@
 //! Partitions come back to it by `rkafka leader-election --election-type preferred`, or by themselves after
 //! `leader.imbalance.check.interval.seconds`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use rkafka_broker::quorum::operator::hand_over;
 use serde_json::json;
 
 use super::Invocation;
-use crate::common::connect;
+use crate::common::connect::{self, OperatorOptions};
 use crate::common::failure::Failure;
 use crate::common::output::{self, OutputOptions, Rows};
 
@@ -23,12 +21,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 struct Options {
-    /// The brokers to connect to, as in host1:9092,host2:9092.
-    #[arg(long, value_name = "server to connect to", default_value = "localhost:9092")]
-    bootstrap_server: String,
-    /// Property file with settings of the client.
-    #[arg(long, value_name = "command config property file")]
-    command_config: Option<PathBuf>,
+    #[command(flatten)]
+    connect: OperatorOptions,
     /// The node that hands over; the active controller if it is not given.
     #[arg(long, value_name = "id")]
     node: Option<i32>,
@@ -42,8 +36,7 @@ pub(crate) fn definition() -> clap::Command {
 
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let options: Options = invocation.parse()?;
-    let file = options.command_config.as_deref();
-    let config = connect::client_config(Some(&options.bootstrap_server), file, "rkafka-failover")?;
+    let config = options.connect.config("rkafka-failover")?;
     let (from, done) = connect::with_cluster(config, async |admin| {
         let quorum = admin.describe_quorum().await?;
         let addresses: Vec<(String, u16)> =

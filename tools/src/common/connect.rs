@@ -14,6 +14,9 @@ use super::profile;
 /// Where rkafka and Kafka listen unless told otherwise.
 const DEFAULT_PORT: u16 = 9092;
 
+/// The setting that names them.
+const SERVERS: &str = "bootstrap.servers";
+
 /// Options of commands that talk to brokers.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ConnectOptions {
@@ -74,6 +77,32 @@ impl BootstrapOptions {
     }
 }
 
+/// Options of rkafka's own commands for operators: without an address they turn to the node of this host.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct OperatorOptions {
+    /// The brokers to connect to, as in host1:9092,host2:9092; localhost:9092 without.
+    #[arg(long, value_name = "server to connect to")]
+    bootstrap_server: Option<String>,
+    /// Property file with settings of the client.
+    #[arg(long, value_name = "command config property file")]
+    command_config: Option<PathBuf>,
+}
+
+impl OperatorOptions {
+    /// The client's settings; says on standard error what there is to say about them.
+    pub(crate) fn config(&self, client_id: &str) -> Result<ClientConfig, Failure> {
+        let file = self.command_config.as_deref();
+        let local = format!("localhost:{DEFAULT_PORT}");
+        let servers = match &self.bootstrap_server {
+            Some(servers) => Some(servers.as_str()),
+            None if profile::settings().iter().any(|(key, _)| key == SERVERS) => None,
+            None if file.map(read).transpose()?.is_some_and(|given| given.get(SERVERS).is_some()) => None,
+            None => Some(local.as_str()),
+        };
+        client_config(servers, file, client_id)
+    }
+}
+
 /// The client's settings of a file, if there is one, and of the command line.
 pub(crate) fn client_config(
     servers: Option<&str>,
@@ -104,7 +133,7 @@ pub(crate) fn client_config(
 
 /// `--zookeeper host:2181/chroot` → addresses to try: the quorum's own, where the node answers clients too, then the
 /// same hosts on the usual port of brokers.
-fn quorum_addresses(hosts: &str) -> String {
+pub(crate) fn quorum_addresses(hosts: &str) -> String {
     let hosts = hosts.split_once('/').map_or(hosts, |(hosts, _chroot)| hosts);
     let hosts: Vec<&str> = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
     let with_port =
@@ -266,6 +295,22 @@ mod tests {
     fn zookeepers_addresses() {
         assert_eq!(quorum_addresses("hadoop01:2181"), "hadoop01:2181,hadoop01:9092");
         assert_eq!(quorum_addresses("a:2181,b/kafka"), "a:2181,b:2181,a:9092,b:9092");
+    }
+
+    #[test]
+    fn operators_turn_to_this_host_unless_told_otherwise() {
+        let servers =
+            |options: &OperatorOptions| options.config("me").unwrap().bootstrap_servers[0].to_string();
+        let mut options = OperatorOptions::default();
+        assert_eq!(servers(&options), "localhost:9092");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "client.id=x\n").unwrap();
+        options.command_config = Some(file.path().to_owned());
+        assert_eq!(servers(&options), "localhost:9092");
+        std::fs::write(file.path(), "bootstrap.servers=a:1\n").unwrap();
+        assert_eq!(servers(&options), "a:1");
+        options.bootstrap_server = Some("b:2".into());
+        assert_eq!(servers(&options), "b:2");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use regex::Regex;
 use rkafka_client::{Consumer, ConsumerConfig, ConsumerError, ConsumerRecord, ErrorCode, TopicPartition};
 
 use super::format::Format;
+use super::pack::WriteError;
 use crate::common::consume::interrupted;
 use crate::common::failure::Failure;
 use crate::common::similar::did_you_mean;
@@ -64,6 +65,8 @@ pub(super) struct Reading {
     pub(super) null: &'static str,
     pub(super) quiet: bool,
     pub(super) unbuffered: bool,
+    /// Whether messages that cannot be unpacked are told and left out, instead of ending the command.
+    pub(super) keep_going: bool,
 }
 
 /// Where partitions are.
@@ -205,9 +208,22 @@ fn shown(
 ) -> Result<bool, Failure> {
     let leader = progress.leaders.get(&record.topic_partition()).copied().unwrap_or(-1);
     progress.shown += 1;
-    let written = plan.format.write(record, plan.null, leader, out);
-    let written = written.and_then(|()| if plan.unbuffered { out.flush() } else { Ok(()) });
-    is_read(written)
+    match plan.format.write(record, plan.null, leader, out) {
+        Ok(()) => is_read(if plan.unbuffered { out.flush() } else { Ok(()) }),
+        Err(WriteError::Io(error)) => is_read(Err(error)),
+        Err(WriteError::Unpack(problem)) => {
+            let ConsumerRecord { topic, partition, offset, .. } = record;
+            let words = format!(
+                "% ERROR: Failed to format message in {topic} [{partition}] at offset {offset}: {problem}"
+            );
+            let is_read = flushed(out)?;
+            if !plan.keep_going {
+                return Err(Failure::message(words + ": terminating"));
+            }
+            eprintln!("{words}");
+            Ok(is_read)
+        }
+    }
 }
 
 fn flushed(out: &mut impl Write) -> Result<bool, Failure> {

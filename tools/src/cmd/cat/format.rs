@@ -6,6 +6,8 @@ use rkafka_client::ConsumerRecord;
 use rkafka_client::consumer::TimestampType;
 use serde_json::Value;
 
+use super::pack::{Pack, WriteError};
+
 /// How messages are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Format {
@@ -19,9 +21,11 @@ pub(super) enum Format {
 pub(super) enum Part {
     Text(Vec<u8>),
     Value,
+    UnpackedValue(Pack),
     ValueLength,
     ValueLengthBytes,
     Key,
+    UnpackedKey(Pack),
     KeyLength,
     Timestamp,
     Headers,
@@ -72,6 +76,17 @@ impl Format {
         Format::Parts(key.chain([Part::Value, Part::Text(delimiter)]).collect())
     }
 
+    /// The same with binary keys and values unpacked; JSON has them as they are, as with kcat.
+    pub(super) fn unpacking(self, key: Option<&Pack>, value: Option<&Pack>) -> Format {
+        let Format::Parts(parts) = self else { return self };
+        let unpacked = |part| match (part, key, value) {
+            (Part::Key, Some(pack), _) => Part::UnpackedKey(pack.clone()),
+            (Part::Value, _, Some(pack)) => Part::UnpackedValue(pack.clone()),
+            (part, ..) => part,
+        };
+        Format::Parts(parts.into_iter().map(unpacked).collect())
+    }
+
     /// Writes a message; `null` stands for keys and values that are none, `leader` is the broker it came from.
     pub(super) fn write(
         &self,
@@ -79,8 +94,8 @@ impl Format {
         null: &str,
         leader: i32,
         out: &mut impl Write,
-    ) -> io::Result<()> {
-        let Format::Parts(parts) = self else { return writeln!(out, "{}", json(record, leader)) };
+    ) -> Result<(), WriteError> {
+        let Format::Parts(parts) = self else { return Ok(writeln!(out, "{}", json(record, leader))?) };
         let length = |bytes: &Option<bytes::Bytes>| {
             bytes.as_ref().map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
         };
@@ -89,6 +104,8 @@ impl Format {
                 Part::Text(text) => out.write_all(text)?,
                 Part::Value => out.write_all(record.value.as_deref().unwrap_or(null.as_bytes()))?,
                 Part::Key => out.write_all(record.key.as_deref().unwrap_or(null.as_bytes()))?,
+                Part::UnpackedValue(pack) => unpack(pack, "value", record.value.as_deref(), null, out)?,
+                Part::UnpackedKey(pack) => unpack(pack, "key", record.key.as_deref(), null, out)?,
                 Part::ValueLength => write!(out, "{}", length(&record.value))?,
                 Part::ValueLengthBytes => out.write_all(&length(&record.value).to_be_bytes())?,
                 Part::KeyLength => write!(out, "{}", length(&record.key))?,
@@ -100,6 +117,20 @@ impl Format {
             }
         }
         Ok(())
+    }
+}
+
+fn unpack(
+    pack: &Pack,
+    what: &str,
+    bytes: Option<&[u8]>,
+    null: &str,
+    out: &mut impl Write,
+) -> Result<(), WriteError> {
+    match bytes {
+        None => Ok(out.write_all(null.as_bytes())?),
+        Some([]) => Ok(()),
+        Some(bytes) => pack.write(what, bytes, out),
     }
 }
 
@@ -210,6 +241,15 @@ mod tests {
         assert_eq!(shown("%k", "NULL"), "NULL");
         assert_eq!(shown("%R", ""), "\0\0\0\x02");
         assert!(Format::parse("%").is_err());
+    }
+
+    #[test]
+    fn unpacked_keys_and_values() {
+        let pack = |text| Pack::parse("value", text).unwrap();
+        let mut out = Vec::new();
+        let format = Format::parse("%k|%s").unwrap().unpacking(Some(&pack("h")), Some(&pack("b c")));
+        format.write(&record(), "NULL", 1, &mut out).unwrap();
+        assert_eq!(out, b"NULL|118 \"");
     }
 
     #[test]

@@ -5,15 +5,17 @@
 //! |---|---|
 //! | `options.rs` | options, and the settings of librdkafka by their names in Java |
 //! | `format.rs` | format strings, JSON, escapes |
+//! | `pack.rs` | `-s`: binary keys and values |
 //! | `produce.rs` `consume.rs` `list.rs` | the modes: `-P`, `-C` and `-G`, `-L` and `-Q` |
 //!
 //! Differences from kcat, all intended: bytes that are no UTF-8 are replaced in JSON; brokers that cannot be reached
-//! end it within seconds with the reason; `-s` (unpacking of binary values) and Avro are not served.
+//! end it within seconds with the reason; Avro is not served.
 
 mod consume;
 mod format;
 mod list;
 mod options;
+mod pack;
 mod produce;
 
 use clap::Args;

@@ -11,6 +11,7 @@ use rkafka_config::Properties;
 
 use super::consume::{Reading, Start};
 use super::format::{Format, unescape};
+use super::pack::Pack;
 use super::produce::{Contents, Sending};
 use crate::common::args::key_value;
 use crate::common::connect;
@@ -22,12 +23,16 @@ Examples:
   echo '42:hello' | rkafka cat -P -b localhost:9092 -t orders -K :
   rkafka cat -C -b localhost:9092 -t orders -o -10 -e -f '%p %o %k: %s\\n'
   rkafka cat -C -b localhost:9092 -t orders -o s@1735689600000 -e -J
+  rkafka cat -C -b localhost:9092 -t offsets -s key=i -s value=qs -f '%k %s\\n'
   rkafka cat -b localhost:9092 -G billing orders payments
   rkafka cat -L -b localhost:9092 -J
   rkafka cat -Q -b localhost:9092 -t orders:0:-1
 
 Format strings (-f): %s value, %S its length (-1 for null), %R its length in 4 bytes, %k key, %K its length, %T
-timestamp in ms, %h headers, %t topic, %p partition, %o offset, %% a percent sign, \\n \\r \\t \\\\ \\xNN";
+timestamp in ms, %h headers, %t topic, %p partition, %o offset, %% a percent sign, \\n \\r \\t \\\\ \\xNN
+
+Pack strings (-s): b B 8-bit integers, h H 16-bit, i I 32-bit, q Q 64-bit, small letters with a sign; > big-endian (as
+they are without), < little-endian; c a character, s all that is left, $ nothing may be left, a blank for a blank";
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(after_help = EXAMPLES)]
@@ -72,6 +77,9 @@ pub(super) struct Options {
     /// Show JSON.
     #[arg(short = 'J', long)]
     pub(super) json: bool,
+    /// Unpack binary keys and values: key=<pack>, value=<pack> or <pack> for both; see below.
+    #[arg(short = 's', long, value_name = "pack string")]
+    unpack: Vec<String>,
     /// What stands between key and value.
     #[arg(short = 'K', long, value_name = "delimiter")]
     key_delimiter: Option<String>,
@@ -117,6 +125,9 @@ pub(super) struct Options {
     /// Accepted for kcat's command lines.
     #[arg(short = 'v', action = clap::ArgAction::Count, hide = true)]
     verbose: u8,
+    /// Accepted for kcat's command lines, where it shows nothing either.
+    #[arg(short = 'O', hide = true)]
+    offsets: bool,
     /// Files to send, or topics to consume as a group.
     #[arg(value_name = "files or topics")]
     rest: Vec<String>,
@@ -139,6 +150,10 @@ impl Options {
             (self.list, Mode::List),
             (self.query, Mode::Query),
         ];
+        let is_consuming = self.consume || self.group.is_some();
+        if !self.unpack.is_empty() && !is_consuming && given.iter().any(|(is_given, _)| *is_given) {
+            return Err(Failure::usage("-s serdes only available in the consumer"));
+        }
         let mut given = given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, mode)| mode);
         match (given.next(), given.next()) {
             (Some(mode), None) => Ok(mode),
@@ -282,6 +297,7 @@ impl Options {
                 Format::lines(self.key_delimiter.as_deref().map(unescape), unescape(&self.delimiter))
             }
         };
+        let (key, value) = self.packs().map_err(Failure::usage)?;
         Ok(Reading {
             topics,
             pattern: pattern.filter(|_| self.group.is_some()),
@@ -291,11 +307,31 @@ impl Options {
             stop_ms,
             count: self.count,
             exit_at_end: self.exit,
-            format,
+            format: format.unpacking(key.as_ref(), value.as_ref()),
             null: if self.null { "NULL" } else { "" },
             quiet: self.quiet,
             unbuffered: self.unbuffered,
+            keep_going: self.keep_going,
         })
+    }
+
+    /// How keys and values are unpacked; of several the last counts.
+    fn packs(&self) -> Result<(Option<Pack>, Option<Pack>), String> {
+        let (mut key, mut value) = (None, None);
+        for text in &self.unpack {
+            let of_key = text.strip_prefix("key=");
+            let of_value = text.strip_prefix("value=");
+            if [text.as_str(), of_key.unwrap_or_default(), of_value.unwrap_or_default()].contains(&"avro") {
+                return Err(format!("-s {text}: Avro is not served, only pack strings are"));
+            }
+            if of_value.is_none() {
+                key = Some(Pack::parse("key", of_key.unwrap_or(text))?);
+            }
+            if of_key.is_none() {
+                value = Some(Pack::parse("value", of_value.unwrap_or(text))?);
+            }
+        }
+        Ok((key, value))
     }
 
     /// What `-Q` asks for.
@@ -423,6 +459,15 @@ mod tests {
         assert_eq!(
             said(options("-Q -t orders:0").queries()),
             "-t orders:0: -Q takes topic:partition:timestamp, as in -t orders:0:-1"
+        );
+        assert_eq!(said(options("-L -s h").mode()), "-s serdes only available in the consumer");
+        assert_eq!(
+            said(options("-C -t t -s value=hx").reading()),
+            "Invalid token 'x' in value pack-format, see -s usage."
+        );
+        assert_eq!(
+            said(options("-C -t t -s key=avro").reading()),
+            "-s key=avro: Avro is not served, only pack strings are"
         );
         assert_eq!(said(options("-C -t t -f %q").reading()), "-f %q: there is no %q; %% is a percent sign");
     }

@@ -6,6 +6,7 @@
 //! | `plan.rs` | plans as JSON files |
 //! | `placement.rs` | the plan that `--generate` suggests |
 //! | `throttle.rs` | slowing a reassignment down, and taking that back |
+//! | `wait.rs` | `--wait`: how far a reassignment is, until it is through |
 //! | `directories.rs` | moves between the log directories of a broker |
 //!
 //! As with the stock tool, what goes wrong is told on standard output.
@@ -15,6 +16,7 @@ mod options;
 mod placement;
 mod plan;
 mod throttle;
+mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,6 +26,7 @@ use rkafka_client::{Admin, ErrorCode, Reassignment};
 use self::options::{Action, Options};
 use self::plan::{Plan, TopicPartition, shown};
 use self::throttle::Moves;
+use self::wait::Ended;
 use super::Invocation;
 use crate::common::connect::{self, Problem};
 use crate::common::failure::Failure;
@@ -52,17 +55,27 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     invocation.expect_args(ABOUT)?;
     let options: Options = invocation.parse()?;
     let action = options.check().map_err(|failure| failure.or_hint(|| invocation.hint()))?;
-    let servers = options.bootstrap_server.as_deref().or(options.bootstrap_controller.as_deref());
-    let config =
-        connect::client_config(servers, options.command_config.as_deref(), "reassign-partitions-tool")?;
-    connect::with_cluster(config, async |admin| match action {
-        Action::List => list(&admin).await,
-        Action::Verify => verify(&admin, &options).await,
-        Action::Generate => generate(&admin, &options).await,
-        Action::Execute => execute(&admin, &options).await,
-        Action::Cancel => cancel(&admin, &options).await,
+    let servers = options.servers();
+    let config = connect::client_config(
+        servers.as_deref(),
+        options.command_config.as_deref(),
+        "reassign-partitions-tool",
+    )?;
+    let ended = connect::with_cluster(config, async |admin| {
+        match action {
+            Action::List => list(&admin).await?,
+            Action::Verify => return verify(&admin, &options).await,
+            Action::Generate => generate(&admin, &options).await?,
+            Action::Execute => return execute(&admin, &options).await,
+            Action::Cancel => cancel(&admin, &options).await?,
+        }
+        Ok(Ended::Through)
     })
-    .map_err(|problem| problem.told(|error| said(format!("Error: {}", connect::described(error)))))
+    .map_err(|problem| problem.told(|error| said(format!("Error: {}", connect::described(error)))))?;
+    match ended {
+        Ended::Through => Ok(()),
+        Ended::Interrupted(code) => std::process::exit(i32::from(code)),
+    }
 }
 
 /// Ends the command with words on standard output.
@@ -111,9 +124,14 @@ async fn list(admin: &Admin) -> Result<(), Problem> {
     Ok(output::write(&text)?)
 }
 
-async fn verify(admin: &Admin, options: &Options) -> Result<(), Problem> {
+async fn verify(admin: &Admin, options: &Options) -> Result<Ended, Problem> {
     let plan = plan_of(options)?;
     let planned = plan.by_partition();
+    if options.wait
+        && let Ended::Interrupted(code) = wait::until_through(admin, &planned).await?
+    {
+        return Ok(Ended::Interrupted(code));
+    }
     let ongoing = admin.list_reassignments().await?;
     let settled: BTreeSet<String> = planned
         .keys()
@@ -145,7 +163,7 @@ async fn verify(admin: &Admin, options: &Options) -> Result<(), Problem> {
     if ongoing.is_empty() && !moving && !options.preserve_throttles {
         throttle::clear(admin, &planned, plan.topics()).await?;
     }
-    Ok(())
+    Ok(Ended::Through)
 }
 
 async fn generate(admin: &Admin, options: &Options) -> Result<(), Problem> {
@@ -196,7 +214,7 @@ fn brokers_of(list: &str) -> Result<Vec<i32>, String> {
     }
 }
 
-async fn execute(admin: &Admin, options: &Options) -> Result<(), Problem> {
+async fn execute(admin: &Admin, options: &Options) -> Result<Ended, Problem> {
     let plan = plan_of(options)?;
     plan.check().map_err(error)?;
     let planned = plan.by_partition();
@@ -224,7 +242,9 @@ async fn execute(admin: &Admin, options: &Options) -> Result<(), Problem> {
     ))?;
     throttle_as_asked(admin, options, &plan, &Moves::of(&ongoing, &planned, &current)).await?;
     begin(admin, options, &planned, &current).await?;
-    directories::execute(admin, plan.directories, options.timeout).await
+    directories::execute(admin, plan.directories, options.timeout).await?;
+    // Afterwards the throttles go, as the warning has it.
+    if options.wait { verify(admin, options).await } else { Ok(Ended::Through) }
 }
 
 async fn throttle_as_asked(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::common::connect;
 use crate::common::failure::Failure;
 
 const EXAMPLES: &str = "\
@@ -12,7 +13,8 @@ Examples:
     --topics-to-move-json-file topics.json --broker-list 1,2,3
   rkafka reassign-partitions --bootstrap-server localhost:9092 --execute --reassignment-json-file plan.json \\
     --throttle 50000000
-  rkafka reassign-partitions --bootstrap-server localhost:9092 --verify --reassignment-json-file plan.json";
+  rkafka reassign-partitions --bootstrap-server localhost:9092 --verify --reassignment-json-file plan.json \\
+    --wait";
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +46,13 @@ pub(super) struct Options {
     list: bool,
     /// REQUIRED: The brokers to connect to, as in host1:9092,host2:9092.
     #[arg(long, value_name = "Server(s) to use for bootstrapping")]
-    pub(super) bootstrap_server: Option<String>,
+    bootstrap_server: Option<String>,
+    /// DEPRECATED: the address of the metadata quorum, where old command lines name ZooKeeper.
+    #[arg(long, value_name = "urls")]
+    zookeeper: Option<String>,
     /// The controllers to connect to instead, with --cancel and --list.
     #[arg(long, value_name = "bootstrap controller to connect to")]
-    pub(super) bootstrap_controller: Option<String>,
+    bootstrap_controller: Option<String>,
     /// Property file with settings of the client.
     #[arg(long, value_name = "Admin client property file")]
     pub(super) command_config: Option<PathBuf>,
@@ -81,9 +86,18 @@ pub(super) struct Options {
     /// Refuse plans that change the number of replicas, with --execute.
     #[arg(long)]
     pub(super) disallow_replication_factor_change: bool,
+    /// Wait until the reassignment is through, with --execute and --verify; a terminal shows how far it is.
+    #[arg(long)]
+    pub(super) wait: bool,
 }
 
 impl Options {
+    /// Where to connect to; `--bootstrap-server` counts if ZooKeeper is named besides, as 2.2 had it for directories.
+    pub(super) fn servers(&self) -> Option<String> {
+        let given = self.bootstrap_server.clone().or_else(|| self.bootstrap_controller.clone());
+        given.or_else(|| self.zookeeper.as_deref().map(connect::quorum_addresses))
+    }
+
     /// What is to be done.
     ///
     /// # Errors
@@ -102,7 +116,7 @@ impl Options {
                 "Command must include exactly one action: --generate, --execute, --verify, --cancel, --list",
             ));
         };
-        match (&self.bootstrap_server, &self.bootstrap_controller) {
+        match (self.bootstrap_server.as_ref().or(self.zookeeper.as_ref()), &self.bootstrap_controller) {
             (Some(_), Some(_)) => {
                 let words = "Please don't specify both --bootstrap-server and --bootstrap-controller";
                 return Err(Failure::usage(words));
@@ -136,7 +150,7 @@ impl Options {
 
     fn check_permitted(&self, action: Action) -> Result<(), Failure> {
         use Action::{Cancel, Execute, Generate, List, Verify};
-        let table: [(&str, bool, &[Action]); 11] = [
+        let table: [(&str, bool, &[Action]); 12] = [
             ("bootstrap-controller", self.bootstrap_controller.is_some(), &[Cancel, List]),
             ("reassignment-json-file", self.reassignment_json_file.is_some(), &[Verify, Execute, Cancel]),
             ("topics-to-move-json-file", self.topics_to_move_json_file.is_some(), &[Generate]),
@@ -148,6 +162,7 @@ impl Options {
             ("additional", self.additional, &[Execute]),
             ("preserve-throttles", self.preserve_throttles, &[Verify, Cancel]),
             ("disallow-replication-factor-change", self.disallow_replication_factor_change, &[Execute]),
+            ("wait", self.wait, &[Verify, Execute]),
         ];
         let name = match action {
             Verify => "verify",
