@@ -305,9 +305,6 @@ impl Fetch {
         let role = self.role_for(&partition, fetch).map_err(code)?;
         if let Some(follower) = self.limits.follower {
             self.count_follower(&partition, follower, fetch).map_err(code)?;
-            if self.must_wait_its_turn(&partition, follower.0) {
-                return Ok(Read::nothing(partition, role, fetch.fetch_offset));
-            }
         }
         if let Some(diverging) = diverging_epoch(&partition, fetch)? {
             let nothing = Read::nothing(partition, role, fetch.fetch_offset);
@@ -324,6 +321,10 @@ impl Fetch {
         let slice = partition
             .read(fetch.fetch_offset, max_bytes, at_least_one, self.limits.isolation)
             .map_err(code)?;
+        // A follower that is slowed down has been told that it diverges, or is out of range, like any other.
+        if self.limits.follower.is_some_and(|follower| self.must_wait_its_turn(&partition, follower.0)) {
+            return Ok(Read::nothing(partition, role, fetch.fetch_offset));
+        }
         let aborted = match self.limits.isolation {
             Isolation::LastStable => Some(aborted(&partition, fetch.fetch_offset, &slice).map_err(code)?),
             Isolation::LogEnd | Isolation::HighWatermark => None,

@@ -53,7 +53,10 @@ pub(super) fn generate(
             done(outcome, Reply::RegisterBroker)
         }
         Request::UnregisterBroker(request) => {
-            done(controller::unregister_broker(view, request.broker)?, Reply::UnregisterBroker)
+            let outcome = controller::unregister_broker(view, request.broker)?;
+            // Nobody is left who could be fenced when it ends.
+            sessions.forget(request.broker);
+            done(outcome, Reply::UnregisterBroker)
         }
         Request::HandOverLeaderships(request) => {
             let outcome = controller::hand_over_leaderships(view, request.broker);

@@ -58,8 +58,11 @@ impl Elections {
     }
 }
 
+/// No interval is longer: a clock does not reach the largest number that the key takes.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 fn interval(config: &BrokerConfig, kind: Election) -> Duration {
-    match kind {
+    let wanted = match kind {
         Election::Preferred => {
             let seconds = config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS);
             Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
@@ -68,7 +71,8 @@ fn interval(config: &BrokerConfig, kind: Election) -> Duration {
             let ms = config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS);
             Duration::from_millis(u64::try_from(ms).unwrap_or(1).max(1))
         }
-    }
+    };
+    wanted.min(LONGEST)
 }
 
 #[cfg(test)]
@@ -96,6 +100,14 @@ mod tests {
         }
         use Election::{Preferred, Unclean};
         assert_eq!(held, [(Preferred, 7), (Unclean, 10), (Preferred, 14), (Preferred, 14)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interval_without_end_is_a_year() {
+        let most = format!("leader.imbalance.check.interval.seconds={}\n", i64::MAX);
+        let config = config(&most);
+        assert_eq!(interval(&config, Election::Preferred), LONGEST);
+        assert_eq!(Elections::start(&config).due().await, Election::Unclean);
     }
 
     #[tokio::test(start_paused = true)]

@@ -144,7 +144,10 @@ fn cancel<'a>(
     update.adding.clear();
     update.removing.clear();
     update.isr.retain(|member| update.replicas.contains(member));
-    if update.isr.is_empty() && !partition.isr.is_empty() {
+    // Who has everything: the ISR, else those eligible (KIP-966), else who led last.
+    let whole = [&partition.isr[..], partition.elr(), partition.last_known_elr()];
+    let whole = whole.into_iter().find(|members| !members.is_empty()).unwrap_or_default();
+    if !whole.is_empty() && !whole.iter().any(|member| update.replicas.contains(member)) {
         if !view.unclean_elections(&topic.name) {
             let message = format!(
                 "Unable to revert partition assignment for {}:{index} because it would require an unclean leader \
@@ -153,7 +156,7 @@ fn cancel<'a>(
             );
             return Err(ControllerError::new(ErrorKind::InvalidReplicaAssignment, message));
         }
-        // Everyone in sync was being added: the election takes one of the others, as it has been allowed to.
+        // Everyone who has everything was being added: the election takes one of the others, as it has been allowed to.
         update.isr = update.replicas.iter().copied().take(1).collect();
     }
     Ok(update)

@@ -1,8 +1,10 @@
 //! Reassignments: what begins, what completes, what is taken back.
 
+use super::super::elections::ELIGIBLE_LEADER_REPLICAS;
 use super::super::testing::Cluster;
 use super::super::{AlterPartition, NewIsr, alter_partition};
 use super::*;
+use crate::image::PartitionChange;
 
 /// Five brokers and a topic whose one partition has replicas 0, 1 and 2, all in sync, led by 0.
 fn cluster(properties: &str) -> Cluster {
@@ -166,6 +168,27 @@ fn what_is_refused() {
     let unknown = Some(ErrorKind::UnknownTopicOrPartition);
     assert_eq!(kinds, [unknown, unknown, None, Some(ErrorKind::InvalidRequest)]);
     assert_eq!(outcome.records.len(), 1);
+}
+
+/// Added replicas alone are eligible (KIP-966), and nobody lives: to forget them would lose what they have.
+#[test]
+fn cancelling_does_not_forget_who_is_eligible() {
+    for (eligible, allowed) in [(&[3, 4], false), (&[0, 3], true)] {
+        let mut cluster = cluster("");
+        let name = ELIGIBLE_LEADER_REPLICAS.to_owned();
+        cluster.commit(&[MetadataRecord::Feature { name, level: 1 }]);
+        reassign(&mut cluster, &[3, 4]);
+        let change = PartitionChange {
+            isr: Some(BrokerList::new()),
+            elr: Some(eligible.iter().map(|id| BrokerId(*id)).collect()),
+            leader: Some(None),
+            ..PartitionChange::default()
+        };
+        let topic = cluster.image.topics().by_name("t").expect("it was created").id;
+        cluster.commit(&[MetadataRecord::PartitionChange { topic, index: 0, change }]);
+        let result = try_reassign(&mut cluster, None, true);
+        assert_eq!(result.is_ok(), allowed, "{eligible:?}: {result:?}");
+    }
 }
 
 #[test]
