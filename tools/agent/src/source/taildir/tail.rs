@@ -140,17 +140,20 @@ impl Tail {
         Ok(file.metadata()?.len() >= self.position && self.identity.is(file)?)
     }
 
-    /// How far it has arrived. A beginning that has grown since is looked at again, so that more of it tells files
-    /// apart.
-    pub fn reached(&mut self, done: bool) -> Position {
-        if self.identity.head < HEAD as u64
-            && self.arrived > self.identity.head
-            && let Some(Ok(identity)) = self.file.as_ref().map(Identity::of)
-        {
-            self.identity = identity;
-        }
+    /// How far it has arrived.
+    pub fn reached(&self, done: bool) -> Position {
         let file = self.path.to_string_lossy().into_owned();
         Position { file, identity: self.identity, offset: self.arrived, events: 0, lines: 0, done }
+    }
+
+    /// A beginning that has grown is looked at again, so that more of it tells files apart: as soon as it was read,
+    /// for by the time it has arrived the file may have been emptied and written anew.
+    fn know_more(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        if self.identity.head < HEAD as u64 && self.position > self.identity.head && self.identity.is(file)? {
+            self.identity = Identity::of(file)?;
+        }
+        Ok(())
     }
 
     /// The next lines, at most a batch; none if there is no whole one. `take_unended`: the last one even so.
@@ -185,6 +188,7 @@ impl Tail {
         let text = Bytes::from(std::mem::replace(&mut self.held, rest));
         let start = self.position;
         self.position += from as u64;
+        self.know_more()?;
         Ok(self.events(&text, &ends, start, rules))
     }
 
@@ -279,5 +283,20 @@ mod tests {
         assert_eq!(bodies(&tail.next_batch(&rules, false).unwrap()), ["unended ", "no more"]);
         assert_eq!(bodies(&tail.next_batch(&rules, true).unwrap()), ["and"]);
         assert_eq!(tail.position(), 40);
+    }
+
+    #[test]
+    fn a_file_found_empty_and_emptied_again_is_another() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let opened = || File::open(file.path()).unwrap();
+        let mut tail = Tail::new(0, file.path().to_owned(), opened(), 0, Headers::default()).unwrap();
+        let looked = opened();
+        file.write_all(b"one\ntwo\n").unwrap();
+        let rules = Reading { batch: 3, most: 8, byte_offset: true, path_header: None };
+        assert_eq!(bodies(&tail.next_batch(&rules, false).unwrap()), ["one", "two"]);
+        assert!(tail.is_same(&looked).unwrap());
+        // Emptied and written anew, to the same length, before the first lines have arrived.
+        std::fs::write(file.path(), b"six\nten\n").unwrap();
+        assert!(!tail.is_same(&looked).unwrap());
     }
 }
