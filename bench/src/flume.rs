@@ -147,9 +147,8 @@ fn race(
         TUTORIAL.replace("SPOOL", &spool.display().to_string()).replace("SERVERS", &broker.bootstrap());
     fs::write(&conf, text + setting.more)?;
     let mut connection = Connection::open(&broker.bootstrap());
-    let program = agent_program()?;
     let begin = Instant::now();
-    let mut agent = Agent(start(product, setting, &program, &conf, home.path())?);
+    let mut agent = Agent(start(product, setting, &conf, home.path())?);
     let anonymous = MemoryPeak::watch(Pid::from_child(&agent.0));
     let watched = watch(&mut connection, &mut agent, input.lines, begin);
     let Watched { first, last, cpu, memory } = watched.with_context(|| {
@@ -212,21 +211,13 @@ impl Drop for Agent {
     }
 }
 
-/// `rkafka-agent` beside the `rkafka` under test: built here, unless that one was named.
-fn agent_program() -> Result<PathBuf> {
-    if std::env::var_os("RKAFKA_BINARY").is_none() {
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(build::root()).args(["build", "--quiet", "--package", "rkafka"]);
-        cargo.args(["--bin", "rkafka-agent", "--profile", profile, "--target-dir"]).arg(build::target());
-        ensure!(cargo.status()?.success(), "building rkafka-agent failed");
-    }
-    Ok(build::rkafka().with_file_name("rkafka-agent"))
-}
-
-fn start(product: Product, setting: &Setting, program: &Path, conf: &Path, home: &Path) -> Result<Child> {
+fn start(product: Product, setting: &Setting, conf: &Path, home: &Path) -> Result<Child> {
     let mut command = match product {
-        Product::Rkafka => Command::new(program),
+        Product::Rkafka => {
+            let mut command = Command::new(build::rkafka());
+            command.arg("agent");
+            command
+        }
         Product::Apache => {
             // As bin/flume-ng runs it, without a logging library: nothing is logged.
             Stock::Flume.java_with(&[setting.heap], "org.apache.flume.node.Application")

@@ -48,15 +48,13 @@ const BINARY_BYTES_MAX: u64 = 25_000_000;
 pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
     let profile = if quick { "release" } else { "dist" };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    for binary in ["rkafka", "rkafka-agent"] {
-        // Cargo forgets a profile's `strip` for a package that has an optimisation level of its own, as this one has.
-        let built = Command::new(&cargo)
-            .current_dir(root)
-            .args(["rustc", "--package", "rkafka", "--bin", binary, "--profile", profile])
-            .args(["--", "-C", "strip=symbols"])
-            .status()?;
-        ensure!(built.success(), "the build failed");
-    }
+    // Cargo forgets a profile's `strip` for a package that has an optimisation level of its own, as this one has.
+    let built = Command::new(cargo)
+        .current_dir(root)
+        .args(["rustc", "--package", "rkafka", "--bin", "rkafka", "--profile", profile])
+        .args(["--", "-C", "strip=symbols"])
+        .status()?;
+    ensure!(built.success(), "the build failed");
 
     let name = format!("rkafka-{}", env!("CARGO_PKG_VERSION"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
@@ -68,9 +66,6 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
     let bin = tree.join("bin");
     fs::create_dir_all(&bin)?;
     copy(&target.join(profile).join("rkafka"), &bin.join("rkafka"))?;
-    // A program of its own, that has only what an agent needs, where many small ones run.
-    copy(&target.join(profile).join("rkafka-agent"), &bin.join("rkafka-agent"))?;
-    symlink("rkafka-agent", bin.join("flume-ng"))?;
     let bytes = fs::metadata(bin.join("rkafka"))?.len();
     println!("rkafka: {:.1} MB", bytes as f64 / 1e6);
     // Without link-time optimisation it is larger; that one is not shipped.
@@ -80,7 +75,7 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
         symlink("rkafka", bin.join(format!("kafka-{command}.sh")))?;
         symlink("rkafka", bin.join(format!("rkafka-{command}")))?;
     }
-    for name in ["rkafka-cat", "kafka-run-class.sh"] {
+    for name in ["rkafka-agent", "rkafka-cat", "kafka-run-class.sh", "flume-ng"] {
         symlink("rkafka", bin.join(name))?;
     }
     for (shell, file) in COMPLETIONS {
