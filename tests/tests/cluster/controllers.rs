@@ -18,9 +18,11 @@ fn stock_tools_find_controllers() {
         let args = [&["--bootstrap-controller", &controllers], args].concat();
         Stock::Kafka43.run(QUORUM, &args).success().stdout
     };
-    let status = asked(&["describe", "--status"]);
-    let leader = cluster.leader(0);
-    assert!(status.contains(&format!("LeaderId:               {leader}")), "{status}");
+    // Leadership may change hands between the two questions.
+    let (status, leader) = wait::until("both tools to name the same leader", || {
+        let (status, leader) = (asked(&["describe", "--status"]), cluster.leader(0));
+        status.contains(&format!("LeaderId:               {leader}")).then_some((status, leader))
+    });
     let endpoint = format!("\"endpoints\": [\"CONTROLLER://127.0.0.1:{}\"]", cluster.quorum_port);
     assert!(status.contains(&endpoint), "{status}");
     let listed = Stock::Kafka43
@@ -42,12 +44,10 @@ fn stock_tools_find_controllers() {
     let voters = |cluster: &Cluster| {
         let server = cluster.address(leader);
         let status = rkafka(&["metadata-quorum", "--bootstrap-server", &server, "describe", "--status"]);
-        let status = status.success().stdout;
-        let line = status.lines().find(|line| line.starts_with("CurrentVoters:")).map(str::to_owned);
-        line.expect("the voters are told")
+        status.stdout.lines().find(|line| line.starts_with("CurrentVoters:")).map(str::to_owned)
     };
     let member = format!("\"id\": {away}, \"directoryId\": \"{directory}\"");
-    wait::until("the voter to be gone", || (!voters(&cluster).contains(&member)).then_some(()));
+    wait::until("the voter to be gone", || (!voters(&cluster)?.contains(&member)).then_some(()));
     let properties = format!(
         "node.id={away}\nprocess.roles=controller\ncontroller.listener.names=CONTROLLER\n\
          listeners=CONTROLLER://127.0.0.{}:{}\ncontroller.quorum.bootstrap.servers={controllers}\nlog.dirs={}\n",
@@ -60,7 +60,7 @@ fn stock_tools_find_controllers() {
     let file = file.display().to_string();
     let args = ["--command-config", &file, "--bootstrap-controller", &controllers, "add-controller"];
     let _ = Stock::Kafka43.run(QUORUM, &args).success();
-    wait::until("the voter to be back", || voters(&cluster).contains(&member).then_some(()));
+    wait::until("the voter to be back", || voters(&cluster)?.contains(&member).then_some(()));
     cluster.stop_all();
 }
 

@@ -96,6 +96,72 @@ fn the_wait_for_a_reassignment_is_shown_and_ends_with_ctrl_c(cluster: &Cluster, 
     assert!(outcome.stdout.contains(words), "{}", outcome.stdout);
 }
 
+/// Where each partition of a plan goes, as `--generate` prints it.
+fn replicas_of(plan: &str) -> Vec<Vec<i64>> {
+    let plan: serde_json::Value = serde_json::from_str(plan).expect(plan);
+    let ids = |one: &serde_json::Value| {
+        let ids = one["replicas"].as_array().expect("a list of brokers").iter();
+        ids.filter_map(serde_json::Value::as_i64).collect()
+    };
+    plan["partitions"].as_array().expect("a list of partitions").iter().map(ids).collect()
+}
+
+/// Broker 0 is left by a whole topic: the plan is made, carried out and verified, and the records
+/// are on the others.
+#[test]
+fn a_generated_plan_is_carried_out() {
+    let mut cluster = Cluster::start();
+    let _ = cluster.topics(0, &["--create", "--topic", "t", "--replica-assignment", "0:1,1:0,0:1"]).success();
+    let producer = tool::console_producer(Stock::Kafka43);
+    let args = ["--bootstrap-server", &cluster.address(0), "--topic", "t"];
+    let _ = Stock::Kafka43.run_with_input(producer, &args, "a\nb\nc\n").success();
+
+    let topics = cluster.dir.path().join("topics.json");
+    std::fs::write(&topics, "{\"topics\":[{\"topic\":\"t\"}],\"version\":1}").expect("a writable directory");
+    let topics = topics.display().to_string();
+    let generate = ["--generate", "--topics-to-move-json-file", &topics, "--broker-list", "1,2"];
+    // What is proposed begins at a broker that is drawn by lot.
+    let [proposed, of_stock] = [own(&cluster, &generate), stock(&cluster, &generate)].map(|said| {
+        let said = said.success().stdout;
+        let (before, plan) = said.trim_end().rsplit_once('\n').expect("a plan");
+        (before.to_owned(), plan.to_owned())
+    });
+    assert_eq!(proposed.0, of_stock.0);
+    let plan = proposed.1;
+    for mut replicas in [replicas_of(&plan), replicas_of(&of_stock.1)].concat() {
+        replicas.sort_unstable();
+        assert_eq!(replicas, [1, 2], "{plan}");
+    }
+
+    let file = cluster.dir.path().join("plan.json").display().to_string();
+    std::fs::write(&file, plan).expect("a writable directory");
+    let file = ["--reassignment-json-file", file.as_str()];
+    let begun = own(&cluster, &[&["--execute"], &file[..]].concat()).success().stdout;
+    assert!(begun.ends_with("Successfully started partition reassignments for t-0,t-1,t-2\n"), "{begun}");
+    wait::until("the reassignment to end", || {
+        let verified = own(&cluster, &[&["--verify"], &file[..]].concat()).success().stdout;
+        (!verified.contains("in progress")).then_some(())
+    });
+    let verified = same(&cluster, &[&["--verify"], &file[..]].concat());
+    assert!(verified.contains("Reassignment of partition t-2 is completed.\n"), "{verified}");
+    assert_eq!(same(&cluster, &["--list"]), "No partition reassignments found.\n");
+    cluster.kill(0);
+    let read = rkafka(&[
+        "console-consumer",
+        "--bootstrap-server",
+        &cluster.address(2),
+        "--topic",
+        "t",
+        "--from-beginning",
+        "--max-messages",
+        "3",
+    ]);
+    let mut lines: Vec<_> = read.success().stdout.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["a", "b", "c"]);
+    cluster.stop_all();
+}
+
 #[test]
 fn health_is_told_and_leaderships_are_handed_over() {
     let mut cluster = Cluster::start();
@@ -115,8 +181,10 @@ fn health_is_told_and_leaderships_are_handed_over() {
     let handed = rkafka(&["failover", "--bootstrap-server", &cluster.address(0), "--node", &id]).success();
     assert!(handed.stdout.contains(&format!("Node {from} handed over 2 partition(s).")), "{}", handed.stdout);
     assert_ne!(cluster.leader(0), from);
-    let described = cluster.topics((from + 1) % 3, &["--describe", "--topic", "t"]).success().stdout;
-    assert!(!described.contains(&format!("Leader: {from}\t")), "{described}");
+    wait::until("the hand-over to be known", || {
+        let described = cluster.topics((from + 1) % 3, &["--describe", "--topic", "t"]).success().stdout;
+        (!described.contains(&format!("Leader: {from}\t"))).then_some(())
+    });
     let _ = health(&cluster, from, &["--node", &id]).success();
 
     let other = (from + 1) % 3;
@@ -125,9 +193,10 @@ fn health_is_told_and_leaderships_are_handed_over() {
         let told = health(&cluster, other, &["--node", &id]);
         (!told.status.success() && told.stdout.contains("NOT WELL")).then_some(())
     });
-    // What is left of the cluster serves.
-    let rest = health(&cluster, other, &[]).success().stdout;
-    assert!(rest.contains("have replicas that are not in sync"), "{rest}");
+    wait::until("what is left of the cluster to serve", || {
+        let rest = health(&cluster, other, &[]);
+        (rest.status.success() && rest.stdout.contains("have replicas that are not in sync")).then_some(())
+    });
     cluster.stop_all();
 }
 
