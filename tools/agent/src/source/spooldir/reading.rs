@@ -38,6 +38,8 @@ pub struct SpoolFile {
     /// Events read so far, those of earlier runs included.
     pub events: u64,
     modified: SystemTime,
+    /// Modified without having grown since.
+    touched: bool,
     file: File,
     text: Text,
     rules: Reading,
@@ -117,6 +119,7 @@ impl SpoolFile {
             size: facts.len(),
             events,
             modified: facts.modified()?,
+            touched: false,
             headers: headers(path, &settings.headers),
             file,
             text,
@@ -264,7 +267,7 @@ impl SpoolFile {
         let (modified, size) = (named.modified().unwrap_or(self.modified), named.len());
         let before = std::mem::replace(&mut self.size, size);
         // Copying with times kept sets the time back when all is written; that changes nothing.
-        let touched = std::mem::replace(&mut self.modified, modified) < modified;
+        self.touched |= std::mem::replace(&mut self.modified, modified) < modified;
         if size < before {
             return Fate::Rewritten(format!("it was cut from {before} to {size} bytes while it was read"));
         }
@@ -274,12 +277,15 @@ impl SpoolFile {
             Err(error) => return Fate::Rewritten(format!("it cannot be read again: {error}")),
         }
         if size > before {
+            self.touched = false;
             return Fate::Grown;
         }
-        if touched {
-            return Fate::Rewritten("it was modified while it was read".to_owned());
+        // A write sets the time first and the length a moment later: what looks touched may be growing.
+        match (self.is_fresh(now), self.touched) {
+            (true, _) => Fate::Fresh,
+            (false, true) => Fate::Rewritten("it was modified while it was read".to_owned()),
+            (false, false) => Fate::Unchanged,
         }
-        if self.is_fresh(now) { Fate::Fresh } else { Fate::Unchanged }
     }
 
     /// Whether it was modified so lately that it may still be being written.

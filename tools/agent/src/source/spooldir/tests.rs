@@ -274,6 +274,24 @@ fn a_file_that_is_rewritten_while_it_is_read_is_set_aside() {
 }
 
 #[test]
+fn a_file_that_is_modified_and_does_not_grow_is_set_aside() {
+    let rig = Rig::new("");
+    rig.write("log", "first\n");
+    let running = rig.start(false);
+    let mut taken = Vec::new();
+    while taken.is_empty() {
+        taken.extend(rig.take(&running, Duration::from_millis(5)));
+    }
+    let a_while_ago = SystemTime::now() - Duration::from_secs(9);
+    File::open(rig.path("log")).unwrap().set_modified(a_while_ago).unwrap();
+    running.channel.commit(&taken);
+    rig.deliver_until(&running, |running| running.progress.totals().failed == 1);
+    let reason = fs::read_to_string(rig.path("log.ERROR.json")).unwrap();
+    assert!(reason.contains("it was modified while it was read"), "{reason}");
+    stop(running);
+}
+
+#[test]
 fn a_file_taken_away_or_unreadable_stops_nothing() {
     let rig = Rig::new("");
     rig.write("gone", "1\n");

@@ -292,6 +292,7 @@ mod tests {
         let mut tail = Tail::new(0, file.path().to_owned(), opened(), 0, Headers::default()).unwrap();
         let looked = opened();
         file.write_all(b"one\ntwo\n").unwrap();
+        tail.look_by_itself();
         let rules = Reading { batch: 3, most: 8, byte_offset: true, path_header: None };
         assert_eq!(bodies(&tail.next_batch(&rules, false).unwrap()), ["one", "two"]);
         assert!(tail.is_same(&looked).unwrap());
