@@ -72,6 +72,22 @@ fn every_disk_is_lost_once() {
     ));
 }
 
+/// Found by seed 21: a voter whose disk was full for a moment, so that it could not write its vote, stayed out of the
+/// quorum until it was restarted. The quorum is without its leader while node 2's disk is full.
+#[test]
+fn a_vote_on_a_full_disk() {
+    check(&Plan::directed(
+        "a_vote_on_a_full_disk",
+        3,
+        "+500 fill 2
+         +500 kill 0
+         +3000 start 0
+         +200 kill 1
+         +3000 free 2
+         +500 start 1",
+    ));
+}
+
 /// A full disk, clocks that jump, and frames that stop in their middle.
 #[test]
 fn disk_clock_and_network() {

@@ -120,7 +120,10 @@ impl ControllerHandle {
     /// # Errors
     /// [`QuorumError::Stopped`] if one of them had died.
     pub async fn shutdown(mut self) -> Result<(), QuorumError> {
-        match tokio::time::timeout(ENDING_MAX, &mut self.task).await {
+        // A leader without its majority commits nothing more.
+        let in_vain = self.quorum.is_leader() && !self.quorum.is_alone() && !self.quorum.was_heard().await;
+        let limit = if in_vain { Duration::ZERO } else { ENDING_MAX };
+        match tokio::time::timeout(limit, &mut self.task).await {
             Ok(ended) => ended.map_err(|error| QuorumError::Stopped(error.to_string()))?,
             // It waits for a majority that has gone before: what it waits for was acknowledged to nobody.
             Err(_) => self.task.abort(),

@@ -40,7 +40,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
@@ -52,7 +52,7 @@ use rkafka_core::image::{Image, MetadataBatch, MetadataRecord};
 use rkafka_log::disk::Disk;
 use rkafka_log::disk::real::RealDisk;
 use thiserror::Error;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tracing::info;
 use uuid::Uuid;
 
@@ -199,7 +199,8 @@ impl Quorum {
         let config = Arc::new(raft_config(alone)?);
         let network = PeerNetwork::new(Arc::clone(&local));
         let raft = Raft::new(node_id, config, network, store, machine).await.map_err(stopped)?;
-        let quorum = Quorum {
+        let waiting = thread.waiting();
+        let quorum = Arc::new(Quorum {
             raft,
             local,
             own,
@@ -211,8 +212,9 @@ impl Quorum {
             lost_signal: Notify::new(),
             controller: OnceLock::new(),
             writer: Mutex::new(Some(thread)),
-        };
-        Ok((Arc::new(quorum), images))
+        });
+        tokio::spawn(stop_the_clock(Arc::downgrade(&quorum), waiting));
+        Ok((quorum, images))
     }
 
     /// Leads a quorum of which this node is the only voter. Returns once its image has everything that was ever
@@ -256,10 +258,13 @@ impl Quorum {
     /// Whether no other node can be leading now: a majority has heard this node within the time for which its
     /// members would vote for nobody else, or hears it when asked.
     pub(crate) async fn leads_for_sure(&self) -> bool {
-        match self.raft.ensure_linearizable(ReadPolicy::LeaseRead).await {
-            Ok(_) => true,
-            Err(_) => matches!(tokio::time::timeout(CONFIRM_MAX, self.barrier()).await, Ok(Ok(()))),
-        }
+        self.was_heard().await
+            || matches!(tokio::time::timeout(CONFIRM_MAX, self.barrier()).await, Ok(Ok(())))
+    }
+
+    /// Whether this node leads and a majority has heard it lately; asks nobody.
+    pub(crate) async fn was_heard(&self) -> bool {
+        self.raft.ensure_linearizable(ReadPolicy::LeaseRead).await.is_ok()
     }
 
     /// This node and its disk.
@@ -346,6 +351,10 @@ impl Quorum {
         let Some(to) = voters.into_iter().max_by_key(|id| progress.get(id).copied().flatten()) else {
             return;
         };
+        if !self.was_heard().await {
+            // Without a majority nobody can be elected.
+            return;
+        }
         info!(to, "handing over the lead of the metadata quorum");
         if self.raft.trigger().transfer_leader(to).await.is_ok() {
             let wait = self.raft.wait(Some(limit));
@@ -384,6 +393,17 @@ impl Quorum {
             true => Ok(()),
             false => Err(QuorumError::Stopped("the quorum log's writer panicked".to_owned())),
         }
+    }
+}
+
+/// Raft's clock stands still while its disk is full. Raft's task waits for a vote, a truncation or a purge to be on
+/// disk, then tells itself so through the bounded queue that its clock fills meanwhile: full, it would wait for itself
+/// for ever.
+async fn stop_the_clock(quorum: Weak<Quorum>, mut waiting: watch::Receiver<bool>) {
+    while waiting.changed().await.is_ok() {
+        let stands = *waiting.borrow_and_update();
+        let Some(quorum) = quorum.upgrade() else { return };
+        quorum.raft.runtime_config().tick(!stands);
     }
 }
 

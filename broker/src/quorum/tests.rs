@@ -3,11 +3,14 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::StorageError;
 use openraft::errors::ErrorSource;
 use openraft::impls::BoxedErrorSource;
+use openraft::raft::VoteRequest;
 use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::vote::{RaftLeaderId, RaftVote};
 use rkafka_core::image::{Image, MetadataBatch, MetadataRecord};
 use rkafka_log::disk::Disk;
 use rkafka_log::disk::mem::{Crash, SimDisk};
@@ -15,7 +18,7 @@ use rkafka_log::disk::mem::{Crash, SimDisk};
 use super::log_store::LogStore;
 use super::snapshot::SnapshotFiles;
 use super::state_machine::StateMachine;
-use super::types::Metadata;
+use super::types::{LogId, Metadata, Vote};
 use super::{Quorum, Settings, writer};
 
 const DIR: &str = "/quorum";
@@ -135,5 +138,37 @@ async fn snapshots_take_over_from_the_log() {
     assert!(disk.files().iter().any(|file| file.extension().is_some_and(|kind| kind == "checkpoint")));
     let quorum = start(&disk).await;
     assert_eq!(*quorum.image(), *last);
+    quorum.shutdown().await.expect("stops");
+}
+
+/// A vote waits for room on the disk for longer than raft's queues can hold the ticks of its clock.
+#[tokio::test]
+async fn a_vote_waits_for_room_and_raft_goes_on() {
+    let disk = SimDisk::new();
+    let quorum = start(&disk).await;
+    let mut waiting = quorum.writer.lock().as_ref().expect("it runs").waiting();
+    disk.set_capacity(Some(0));
+    let candidate = <Metadata as openraft::RaftTypeConfig>::LeaderId::new(99, 2);
+    let request = VoteRequest {
+        vote: Vote::from_leader_id(candidate, false),
+        last_log_id: Some(LogId::new_term_index(98, 1000)),
+        leadership_transfer: true,
+    };
+    let raft = quorum.raft().clone();
+    let vote = tokio::spawn(async move { raft.vote(request).await });
+    waiting.wait_for(|waits| *waits).await.expect("the writer lives");
+    tokio::time::pause();
+    for _ in 0..3 * super::QUEUED_MAX {
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_millis(super::ALONE_HEARTBEAT_MS)).await;
+    }
+    tokio::time::resume();
+    disk.set_capacity(None);
+    let goes_on = Duration::from_secs(30);
+    let answer = tokio::time::timeout(goes_on, vote).await.expect("raft goes on").expect("no panic");
+    assert!(answer.expect("raft lives").vote_granted);
+    tokio::time::timeout(goes_on, quorum.lead_alone()).await.expect("raft goes on").expect("leads");
+    commit(&quorum, 7).await;
+    assert_eq!(level(&quorum.image()), 7);
     quorum.shutdown().await.expect("stops");
 }

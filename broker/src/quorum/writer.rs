@@ -14,6 +14,7 @@ use rkafka_core::ids::TopicId;
 use rkafka_log::disk::Disk;
 use rkafka_log::{AppendError, CleanupPolicy, Log, LogConfig, LogError, OpenOptions, ReadLimits};
 use rkafka_record::Batches;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::codec::{decode_entry, encode_entry};
@@ -73,12 +74,18 @@ fn draw_directory() -> Uuid {
 pub(crate) struct WriterThread {
     thread: JoinHandle<()>,
     ending: Arc<AtomicBool>,
+    waiting: watch::Receiver<bool>,
 }
 
 impl WriterThread {
     /// From now on a full disk is an error, not something to wait for.
     pub(crate) fn end_soon(&self) {
         self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it waits for room on its disk; closed when it ends.
+    pub(crate) fn waiting(&self) -> watch::Receiver<bool> {
+        self.waiting.clone()
     }
 
     /// Waits for its end; false if it panicked.
@@ -99,6 +106,7 @@ struct Writer {
 /// broken. Waiting is silence: nothing is acknowledged, no vote given, and all goes on once there is room.
 struct Room {
     ending: Arc<AtomicBool>,
+    waiting: watch::Sender<bool>,
 }
 
 impl Room {
@@ -110,10 +118,14 @@ impl Room {
                 Err(error) if is_full(&error) && !self.ending.load(Ordering::Relaxed) => {
                     if !std::mem::replace(&mut said, true) {
                         tracing::error!(%error, "the quorum log's disk is full; waiting for room");
+                        self.waiting.send_replace(true);
                     }
                     std::thread::sleep(FULL_RETRY);
                 }
                 result => {
+                    if said {
+                        self.waiting.send_replace(false);
+                    }
                     if said && result.is_ok() {
                         tracing::info!("the quorum log's disk has room again");
                     }
@@ -173,11 +185,12 @@ pub(crate) fn open(
     let entries = read_entries(&log)?;
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     let ending = Arc::new(AtomicBool::new(false));
-    let room = Room { ending: Arc::clone(&ending) };
+    let (sets_waiting, waiting) = watch::channel(false);
+    let room = Room { ending: Arc::clone(&ending), waiting: sets_waiting };
     let mut writer = Writer { log, state: state_file, clock, room };
     let thread =
         std::thread::Builder::new().name("quorum-log".to_owned()).spawn(move || writer.run(&receiver))?;
-    Ok((Shared { entries, state }, WriterHandle(sender), WriterThread { thread, ending }))
+    Ok((Shared { entries, state }, WriterHandle(sender), WriterThread { thread, ending, waiting }))
 }
 
 fn read_entries(log: &Log) -> io::Result<BTreeMap<u64, Entry>> {
