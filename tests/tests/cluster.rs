@@ -195,6 +195,26 @@ fn a_killed_controller_is_replaced_and_restarts_keep_everything() {
     cluster.stop_all();
 }
 
+/// The election begins with the broken connections, not with the end of a time. A machine that stands still for as long as
+/// that time may begin one by itself, hence the rounds.
+#[test]
+fn voters_elect_at_once_when_the_controllers_process_ends() {
+    let mut cluster = Cluster::start();
+    let said = "the leader of the metadata quorum has ended; another one is elected at once";
+    let at_once = (0..5).any(|round| {
+        let active = cluster.leader(0);
+        cluster.kill(active);
+        // Done by another controller.
+        let _ = cluster.create((active + 1) % 3, &format!("change-{round}")).success();
+        let told = cluster.nodes.iter().flatten().any(|node| (node.stdout() + &node.stderr()).contains(said));
+        cluster.launch(active);
+        cluster.ready(active);
+        told
+    });
+    assert!(at_once, "no voter noticed that the controller's process had ended");
+    cluster.stop_all();
+}
+
 #[test]
 fn who_does_not_belong_is_told_so() {
     let mut cluster = Cluster::new();

@@ -5,17 +5,12 @@
 //! its address. Only both together count; a broken connection alone, or no answer at all, is silence.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rkafka_core::ids::BrokerId;
 use tokio::sync::mpsc;
 
 use crate::quorum::Quorum;
 
-/// Attempts to connect before the traces are taken for a hiccup.
-const ATTEMPTS: usize = 10;
-/// Between two attempts: the sockets of an ending process close one after the other.
-const PAUSE: Duration = Duration::from_millis(30);
 /// Findings that may wait; each is one broker.
 const FINDINGS_MAX: usize = 64;
 
@@ -52,22 +47,11 @@ impl DeathWatch {
             let Some(broker) = broker.filter(|broker| !broker.fenced) else { continue };
             let (quorum, findings) = (Arc::clone(&self.quorum), self.findings.clone());
             tokio::spawn(async move {
-                if is_dead(&quorum, id).await {
+                if quorum.has_ended(id).await {
                     // A controller that was deposed meanwhile does not want to know.
                     let _ = findings.send((broker.id, broker.incarnation)).await;
                 }
             });
         }
     }
-}
-
-async fn is_dead(quorum: &Quorum, id: u64) -> bool {
-    for _ in 0..ATTEMPTS {
-        match quorum.refuses_connections(id).await {
-            Some(refused) => return refused,
-            // Neither taken nor refused yet.
-            None => tokio::time::sleep(PAUSE).await,
-        }
-    }
-    false
 }

@@ -20,7 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::metadata_store::{ControllerReply, ControllerRequest};
-use crate::quorum::{Quorum, QuorumError};
+use crate::quorum::{LEASE_MS, Quorum, QuorumError};
 
 use super::death_watch::DeathWatch;
 use super::dispatch::generate;
@@ -145,7 +145,9 @@ impl Task {
     async fn serve(&mut self, timeout_ms: u64) -> Ended {
         let mut sessions = {
             let (image, config) = (self.quorum.image(), self.config.load_full());
-            Sessions::new(&View { image: &image, config: &config }, timeout_ms, self.clock.mono_ms())
+            // The controller before may have answered heartbeats for as long as its raft lease went on.
+            let heard_ms = self.clock.mono_ms().saturating_add(LEASE_MS);
+            Sessions::new(&View { image: &image, config: &config }, timeout_ms, heard_ms)
         };
         let (mut watch, mut dead) = DeathWatch::start(&self.quorum);
         let mut waiting = Vec::with_capacity(ROUND_MAX);

@@ -188,6 +188,9 @@ impl Quorum {
             self.lost.lock().insert(id);
             self.lost_signal.notify_one();
         }
+        if metrics.current_leader == Some(id) {
+            self.leader_lost.send_replace(());
+        }
     }
 
     /// Nodes from which connections broke since the last call; waits for one.

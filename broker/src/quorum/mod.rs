@@ -14,6 +14,7 @@
 //! | `formation.rs` | how a node comes to be in a quorum of several |
 //! | `members.rs` | what the leader does when nodes join, leave, or lose their disk |
 //! | `leader.rs` | asking the leader, wherever it is |
+//! | `succession.rs` | an election at once when the leader's process has ended |
 //! | `operator.rs` | what an operator's command asks the leader for |
 //!
 //! Files are in `__rkafka_metadata-0` of `metadata.log.dir` (default: the first of `log.dirs`): not Kafka's
@@ -31,6 +32,7 @@ mod peer;
 mod snapshot;
 mod state_file;
 mod state_machine;
+mod succession;
 mod types;
 mod writer;
 
@@ -93,6 +95,9 @@ const HEARTBEAT_MS: u64 = 75;
 /// one. A dead leader is replaced within twice the upper bound; pre-votes keep a healthy one from being deposed by
 /// a node that merely did not hear it.
 const ELECTION_MS: (u64, u64) = (200, 350);
+
+/// How long a leader that hears nobody may still count itself as one, in milliseconds.
+pub(crate) const LEASE_MS: u64 = ELECTION_MS.1;
 
 /// How long a majority may take to say that this node still leads.
 const CONFIRM_MAX: Duration = Duration::from_secs(1);
@@ -170,6 +175,8 @@ pub struct Quorum {
     /// Nodes from which connections broke.
     lost: Mutex<BTreeSet<u64>>,
     lost_signal: Notify,
+    /// Told when a connection from the leader broke.
+    leader_lost: watch::Sender<()>,
     /// Takes requests for the controller that other nodes hand over.
     controller: OnceLock<Arc<dyn Forwarded>>,
     writer: Mutex<Option<writer::WriterThread>>,
@@ -210,10 +217,13 @@ impl Quorum {
             to_leader: Mutex::default(),
             lost: Mutex::default(),
             lost_signal: Notify::new(),
+            leader_lost: watch::Sender::new(()),
             controller: OnceLock::new(),
             writer: Mutex::new(Some(thread)),
         });
         tokio::spawn(stop_the_clock(Arc::downgrade(&quorum), waiting));
+        let leader_lost = quorum.leader_lost.subscribe();
+        tokio::spawn(succession::watch_leader(Arc::downgrade(&quorum), leader_lost));
         Ok((quorum, images))
     }
 
