@@ -12,9 +12,9 @@ use rkafka_core::ids::{BrokerId, PartitionId};
 use rkafka_core::image::{self, ConfigResource, ResourceKind};
 use rkafka_log::AppendOrigin;
 use rkafka_wire::StrBytes;
-use rkafka_wire::messages::FetchRequest;
-use rkafka_wire::messages::fetch_request::{FetchPartition, FetchTopic};
+use rkafka_wire::messages::fetch_request::{FetchPartition, FetchTopic, ReplicaState};
 use rkafka_wire::messages::fetch_response::PartitionData;
+use rkafka_wire::messages::{self, FetchRequest};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -236,6 +236,14 @@ async fn throttled_replicas_wait_and_others_do_not() {
     }
     assert_eq!(cluster.end_of(3, id), Some(0));
     assert!(cluster.state(id).is_some_and(|state| state.is_reassigning()));
+    // One that has what the leader has not is told so all the same: KIP-595's divergence is no data.
+    let leader = cluster.leads(id).expect("somebody leads");
+    let told = fetch_as(&cluster, leader, BrokerId(3), id, 99).await;
+    assert_eq!((told.error_code, told.diverging_epoch.end_offset), (0, 20));
+    assert!(told.records.is_none_or(|records| records.is_empty()));
+    let waits = fetch_as(&cluster, leader, BrokerId(3), id, 0).await;
+    assert_eq!((waits.error_code, waits.diverging_epoch.end_offset), (0, -1));
+    assert!(waits.records.is_none_or(|records| records.is_empty()));
     for broker in [1, 2] {
         let rate = [("leader.replication.throttled.rate", "1000000")];
         cluster.set(ConfigResource::broker(BrokerId(broker)), &rate).await;
@@ -259,6 +267,34 @@ async fn throttled_replicas_wait_and_others_do_not() {
     cluster.set(ConfigResource::broker(BrokerId(3)), &rate("1000000")).await;
     wait("the new replica to be in sync", all_in_sync).await;
     cluster.stop().await;
+}
+
+/// What a follower that has `offset` records of the first leader epoch is answered by the leader.
+async fn fetch_as(
+    cluster: &Cluster,
+    leader: BrokerId,
+    follower: BrokerId,
+    id: PartitionId,
+    offset: i64,
+) -> PartitionData {
+    let mut client = TestClient::connect(cluster.node(leader).addresses()[0].1).await;
+    let epoch = cluster.nodes[0].0.broker.image().brokers().get(follower).expect("registered").epoch;
+    let state =
+        ReplicaState::default().with_replica_id(messages::BrokerId(follower.0)).with_replica_epoch(epoch);
+    let partition = FetchPartition::default()
+        .with_partition(id.index)
+        .with_fetch_offset(offset)
+        .with_last_fetched_epoch(if offset > 0 { 0 } else { -1 })
+        .with_partition_max_bytes(1 << 20);
+    let topic =
+        FetchTopic::default().with_topic_id(Uuid::from_bytes(id.topic.0)).with_partitions(vec![partition]);
+    let request = FetchRequest::default()
+        .with_replica_state(state)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_topics(vec![topic]);
+    let answer = client.call::<FetchRequest>(17, &request).await;
+    answer.responses[0].partitions[0].clone()
 }
 
 /// What a consumer in `rack` is answered at `node`.

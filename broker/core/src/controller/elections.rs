@@ -284,7 +284,7 @@ pub(super) fn after_min_isr_change(view: &View<'_>) -> Vec<MetadataRecord> {
     records
 }
 
-fn for_each_partition(image: &Image, mut each: impl FnMut(&Topic, PartitionId, &Partition)) {
+pub(super) fn for_each_partition(image: &Image, mut each: impl FnMut(&Topic, PartitionId, &Partition)) {
     for topic in image.topics().iter() {
         for (partition, index) in topic.partitions.iter().zip(0..) {
             each(topic, PartitionId { topic: topic.id, index }, partition);

@@ -1,10 +1,10 @@
 //! Feature levels of the cluster (UpdateFeatures, KIP-584).
 
-use crate::image::{ConfigResource, MetadataRecord, ResourceKind};
+use crate::image::{ConfigResource, Image, MetadataRecord, ResourceKind};
 use serde::{Deserialize, Serialize};
 
 use super::configs::MIN_ISR;
-use super::elections::ELIGIBLE_LEADER_REPLICAS;
+use super::elections::{ELIGIBLE_LEADER_REPLICAS, for_each_partition};
 use super::{ControllerError, ErrorKind, Outcome, View};
 
 /// A feature this version knows, and the levels at which it can run.
@@ -106,7 +106,30 @@ fn check(view: &View<'_>, supported: &[SupportedFeature], update: &FeatureUpdate
         UpdateKind::SafeDowngrade | UpdateKind::UnsafeDowngrade if update.level > current => {
             Err("Can't downgrade to a newer version.".to_owned())
         }
+        UpdateKind::SafeDowngrade if update.name == ELIGIBLE_LEADER_REPLICAS && update.level == 0 => {
+            nobody_waits_for_eligible(view.image)
+        }
         UpdateKind::Upgrade | UpdateKind::SafeDowngrade | UpdateKind::UnsafeDowngrade => Ok(()),
+    }
+}
+
+/// Who was eligible is forgotten with the feature: a partition that has nobody in sync could then be led again by an
+/// unclean election only.
+fn nobody_waits_for_eligible(image: &Image) -> Result<(), String> {
+    let (mut waiting, mut first) = (0, None);
+    for_each_partition(image, |topic, id, partition| {
+        let depends = !partition.elr().is_empty() || !partition.last_known_elr().is_empty();
+        if partition.isr.is_empty() && depends {
+            waiting += 1;
+            first.get_or_insert_with(|| format!("{}-{}", topic.name, id.index));
+        }
+    });
+    match first {
+        None => Ok(()),
+        Some(first) => Err(format!(
+            "{waiting} partition(s), such as {first}, have no replica in sync and wait for one that was eligible to \
+             lead, which would be forgotten. Start the brokers that hold them, or use an unsafe downgrade."
+        )),
     }
 }
 

@@ -99,8 +99,10 @@ fn original(partition: &Partition) -> BrokerList {
     partition.replicas.iter().copied().filter(|broker| !adding.contains(broker)).collect()
 }
 
+/// How many replicas there are, or will be once a reassignment that goes on is through, is not changed (KIP-860).
 fn check_replication_factor(partition: &Partition, wanted: usize) -> Result<(), ControllerError> {
-    let current = original(partition).len();
+    let removing = partition.removing_replicas();
+    let current = partition.replicas.iter().filter(|broker| !removing.contains(broker)).count();
     if current == wanted {
         return Ok(());
     }

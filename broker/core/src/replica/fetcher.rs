@@ -111,6 +111,11 @@ impl Fetcher {
                 wanted.insert(*id, position.fetch(followed.leader_epoch, self.max_bytes));
             }
         }
+        if wanted.is_empty() {
+            // The session stays as it is for when there is something to ask: a new one each time (all are throttled, or
+            // back off) would push out those of others at the source.
+            return None;
+        }
         if self.session_epoch == INITIAL_EPOCH {
             self.in_session.clear();
         }
@@ -118,11 +123,6 @@ impl Fetcher {
         let partitions: Vec<_> = news.map(|(id, fetch)| (*id, *fetch)).collect();
         let gone = self.in_session.keys().filter(|id| !wanted.contains_key(id));
         let forgotten: Vec<_> = gone.copied().collect();
-        if wanted.is_empty() {
-            // The session, if there is one, is left to be evicted.
-            self.reset();
-            return None;
-        }
         self.in_session = wanted;
         Some(FetchPlan {
             session_id: self.session_id,
@@ -245,6 +245,17 @@ mod tests {
             let plan = fetcher.plan(0, |_| Some(at(6))).expect("three partitions");
             assert_eq!((plan.session_id, plan.session_epoch, plan.partitions.len()), (0, 0, 3));
         }
+    }
+
+    #[test]
+    fn a_session_outlasts_a_time_in_which_nothing_may_be_asked() {
+        let mut fetcher = fetcher();
+        for _ in 0..3 {
+            assert_eq!(fetcher.plan(0, |_| None), None, "all are throttled");
+        }
+        let plan = fetcher.plan(0, |id| (id.index < 2).then(|| at(5))).expect("two partitions");
+        assert_eq!((plan.session_id, plan.session_epoch), (77, 1));
+        assert_eq!((plan.partitions, plan.forgotten), (Vec::new(), vec![partition(2)]));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use super::super::testing::{Cluster, broker};
 use super::*;
+use crate::ids::BrokerId;
+use crate::image::{BrokerList, PartitionChange};
 
 const SUPPORTED: [SupportedFeature; 1] = [SupportedFeature { name: "f", lowest: 1, highest: 3 }];
 
@@ -58,4 +60,29 @@ fn eligible_replicas_come_with_one_min_isr_for_all() {
     let feature = MetadataRecord::Feature { name: name.to_owned(), level: 1 };
     let cluster_default = set(&ConfigResource::cluster_default(), Some("2"));
     assert_eq!(outcome.records, [feature, cluster_default, set(&own, None)]);
+}
+
+#[test]
+fn eligible_replicas_are_not_switched_off_while_a_partition_waits_for_them() {
+    let mut cluster = Cluster::new(2, "").with_topic("t", 1, 2);
+    let name = ELIGIBLE_LEADER_REPLICAS;
+    let update = |kind| {
+        let supported = [SupportedFeature { name, lowest: 0, highest: 1 }];
+        let update = FeatureUpdate { name: name.to_owned(), level: 0, kind };
+        move |cluster: &Cluster| update_features(&cluster.view(), &supported, &[update], false)
+    };
+    cluster.commit(&[MetadataRecord::Feature { name: name.to_owned(), level: 1 }]);
+    assert_eq!(update(UpdateKind::SafeDowngrade)(&cluster).expect("nobody waits").records.len(), 1);
+    let topic = cluster.image.topics().by_name("t").expect("it was created").id;
+    let change = PartitionChange {
+        isr: Some(BrokerList::new()),
+        elr: Some([BrokerId(1)].into_iter().collect()),
+        leader: Some(None),
+        ..PartitionChange::default()
+    };
+    cluster.commit(&[MetadataRecord::PartitionChange { topic, index: 0, change }]);
+    let refused = update(UpdateKind::SafeDowngrade)(&cluster).expect_err("it would forget broker 1");
+    assert_eq!(refused.kind, ErrorKind::InvalidUpdateVersion);
+    assert!(refused.message.contains("1 partition(s), such as t-0,"), "{}", refused.message);
+    assert_eq!(update(UpdateKind::UnsafeDowngrade)(&cluster).expect("it was meant").records.len(), 1);
 }

@@ -170,6 +170,16 @@ fn what_is_refused() {
     assert_eq!(outcome.records.len(), 1);
 }
 
+#[test]
+fn a_reassignment_that_replaces_another_keeps_the_size_that_one_goes_to() {
+    let mut cluster = cluster("");
+    reassign(&mut cluster, &[3, 4]);
+    let error =
+        try_reassign(&mut cluster, Some(&[0, 1, 2]), false).expect_err("it has three now, and will have two");
+    assert_eq!(error.message, "The replication factor is changed from 2 to 3");
+    try_reassign(&mut cluster, Some(&[0, 4]), false).expect("two, as it will have");
+}
+
 /// Added replicas alone are eligible (KIP-966), and nobody lives: to forget them would lose what they have.
 #[test]
 fn cancelling_does_not_forget_who_is_eligible() {
