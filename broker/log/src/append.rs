@@ -142,7 +142,8 @@ impl Log {
     }
 
     /// Appends batches fetched from the leader, with offsets and epochs as they are. Each CRC is checked: the
-    /// bytes came over the network. Bytes of an incomplete last batch are left out.
+    /// bytes came over the network. Bytes of an incomplete last batch are left out. An empty log that begins inside
+    /// the first batch takes it whole.
     ///
     /// # Errors
     /// [`AppendError`]; the batches before the one that is refused may have been appended, the log is
@@ -150,9 +151,14 @@ impl Log {
     pub fn append_follower(&mut self, batches: &[u8], now_ms: i64) -> Result<AppendOutcome, AppendError> {
         self.health.check()?;
         self.latest_ms = now_ms;
+        let log_start_offset = self.log_start_offset;
+        self.begin_with_first(batches)?;
         let base_offset = self.log_end_offset;
         let incoming = self.check_fetched(batches)?;
         let appended = self.append_checked(&incoming, batches, now_ms);
+        if (self.log_start_offset + 1..=self.log_end_offset).contains(&log_start_offset) {
+            self.raise_log_start(log_start_offset);
+        }
         self.flush_if_due()?;
         // Also what came before the batch that was refused.
         self.publish();
@@ -165,6 +171,21 @@ impl Log {
             duplicate: false,
             rolled,
         })
+    }
+
+    /// DeleteRecords lets a log begin inside a batch, so a copy begins anew inside that batch too, and yet must
+    /// take all of it.
+    fn begin_with_first(&mut self, batches: &[u8]) -> Result<(), AppendError> {
+        let start = self.log_start_offset;
+        let is_empty = self.active.size() == 0 && self.segments.len() == 1 && start == self.log_end_offset;
+        let first = is_empty.then(|| Batches::new(batches).next()).flatten();
+        let Some(Ok(first)) = first.filter(|first| {
+            first.as_ref().is_ok_and(|first| first.base_offset() < start && start <= first.last_offset())
+        }) else {
+            return Ok(());
+        };
+        first.check_crc()?;
+        Ok(self.truncate_fully(first.base_offset())?.run(&*self.home.disk)?)
     }
 
     /// Returns whether a new segment was begun.
@@ -322,6 +343,21 @@ mod tests {
 
     fn one(value: &str) -> Vec<u8> {
         batch(BatchOptions::default(), &[(NOW_MS, None, value)])
+    }
+
+    #[test]
+    fn a_copy_that_begins_inside_a_batch_takes_it_whole() {
+        let mut test = TestLog::new(config());
+        let _ = test.log.truncate_fully(7).expect("begins anew");
+        test.log.append_follower(&fetched(5, 2, 4), NOW_MS).expect("appends");
+        test.log.check_invariants();
+        assert_eq!((test.log.log_start_offset(), test.log.log_end_offset()), (7, 9));
+        assert_eq!(test.batches_from(7), [(5, 8)]);
+        // Only if there is nothing yet.
+        let refused = test.log.append_follower(&fetched(8, 2, 4), NOW_MS).expect_err("refused");
+        assert!(matches!(refused, AppendError::UnexpectedOffset { .. }), "{refused}");
+        let test = test.reopened(crate::OpenOptions { log_start_offset: 7, ..options() });
+        assert_eq!((test.log.log_start_offset(), test.log.log_end_offset()), (7, 9));
     }
 
     fn fetched(base_offset: i64, epoch: i32, records: usize) -> Vec<u8> {

@@ -49,10 +49,10 @@ impl Log {
             return Ok(());
         }
         self.unflushed.names += 1;
-        self.snapshots.write(&*self.home.disk, &self.home.dir, &self.producers)?;
+        self.snapshots.write(&*self.home.disk, &self.home.dir(), &self.producers)?;
         let bases: Vec<i64> = self.segments.iter().map(|segment| segment.base_offset()).collect();
         let stray = |offset: i64| offset != end && !bases.contains(&offset);
-        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, stray)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir(), stray)?;
         Ok(())
     }
 
@@ -61,12 +61,12 @@ impl Log {
     fn leave_older_snapshot(&mut self) -> Result<(), LogError> {
         let high_watermark = self.high_watermark;
         self.unflushed.names += 1;
-        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |offset| offset > high_watermark)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir(), |offset| offset > high_watermark)?;
         if self.snapshots.is_empty() {
             // Every roll writes one, so nothing was rolled yet: there were no producers before the first
             // segment.
             let first_base = self.segments.first().map_or(0, |first| first.base_offset());
-            self.snapshots.write(&*self.home.disk, &self.home.dir, &ProducerStates::new(first_base))?;
+            self.snapshots.write(&*self.home.disk, &self.home.dir(), &ProducerStates::new(first_base))?;
         }
         Ok(())
     }

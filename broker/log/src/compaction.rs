@@ -75,7 +75,7 @@ impl Log {
                 |segments: &[Arc<Segment>]| segments.iter().any(|segment| segment.base_offset() == offset);
             has(old) && !has(new)
         };
-        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, gone)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir(), gone)?;
         self.sync_names()
     }
 

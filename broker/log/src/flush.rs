@@ -57,9 +57,11 @@ pub struct FlushJob {
 }
 
 /// A flush that has succeeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 #[must_use = "the recovery point moves only when this is handed to Log::complete_flush"]
 pub struct Flushed {
+    /// Of the log whose files were synced: another one may have taken its place.
+    home: Arc<Home>,
     recovery_point: i64,
     /// Base offset of the segment that was active when the flush was prepared.
     active_base_offset: i64,
@@ -76,8 +78,8 @@ impl FlushJob {
         self.health.check()?;
         let synced = self.sync();
         self.health.watch_sync(synced)?;
-        let Self { recovery_point, active_base_offset, truncations, names, .. } = self;
-        Ok(Flushed { recovery_point, active_base_offset, truncations, names })
+        let Self { home, recovery_point, active_base_offset, truncations, names, .. } = self;
+        Ok(Flushed { home, recovery_point, active_base_offset, truncations, names })
     }
 
     fn sync(&self) -> Result<(), LogError> {
@@ -88,10 +90,10 @@ impl FlushJob {
             sync_file(&*self.home.disk, path)?;
         }
         if self.sync_dir {
-            sync_file(&*self.home.disk, &self.home.dir.join(LEADER_EPOCH_CHECKPOINT))?;
+            sync_file(&*self.home.disk, &self.home.dir().join(LEADER_EPOCH_CHECKPOINT))?;
             passing_over_deleted(mutant!("no-dir-sync", self.home.sync(), Ok(())))?;
         }
-        match self.home.dir.parent().filter(|_| self.sync_parent) {
+        match self.home.dir().parent().filter(|_| self.sync_parent) {
             Some(parent) => self.home.disk.sync_dir(parent).map_err(LogError::io("sync", parent)),
             None => Ok(()),
         }
@@ -130,7 +132,7 @@ impl Log {
         Some(FlushJob {
             home: Arc::clone(&self.home),
             health: self.health.clone(),
-            snapshots: self.snapshots.paths(&self.home.dir, first..=up_to),
+            snapshots: self.snapshots.paths(&self.home.dir(), first..=up_to),
             segments,
             sync_dir,
             sync_parent: sync_dir && self.unflushed.new_dir,
@@ -144,6 +146,9 @@ impl Log {
     /// Moves the recovery point to what has been made durable, unless the log was truncated meanwhile.
     /// Returns it.
     pub fn complete_flush(&mut self, flushed: Flushed, now_ms: i64) -> i64 {
+        if !Arc::ptr_eq(&flushed.home, &self.home) {
+            return self.recovery_point;
+        }
         self.unflushed.names_synced = self.unflushed.names_synced.max(flushed.names);
         self.unflushed.new_dir = false;
         if flushed.truncations == self.unflushed.truncations {

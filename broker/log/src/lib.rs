@@ -15,6 +15,7 @@
 //! | `sparse_index.rs` `index_file.rs` `index.rs` `time_index.rs` | the sparse indexes |
 //! | `index_builder.rs` `txn_index.rs` | making them anew; aborted transactions |
 //! | `producer/` `snapshots.rs` `epoch.rs` | producers and their snapshot files, leader epochs |
+//! | `future/` `dirs/futures.rs` | moving a log to another log directory |
 //! | `compaction.rs` `cleaner/` | replacing segments; what compaction keeps |
 //! | `files.rs` `place.rs` `partition_name.rs` | names of files and directories |
 //! | `checkpoint.rs` | small files replaced whole |
@@ -58,6 +59,7 @@ pub mod cleaner;
 mod close;
 mod compaction;
 pub mod flush;
+pub mod future;
 pub mod log;
 pub mod lookup;
 pub mod reader;
@@ -80,6 +82,7 @@ pub use deletion::DeferredDeletion;
 pub use dirs::{LogDir, LogDirs};
 pub use error::{AppendError, LogError, ReadError, RecordError, RecordProblem, RefusedRecords};
 pub use flush::{FlushJob, Flushed};
+pub use future::{FutureError, FutureLog};
 pub use health::DirHealth;
 pub use log::Log;
 pub use lookup::{AbortedTransaction, TimestampOffset};

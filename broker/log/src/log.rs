@@ -3,7 +3,7 @@
 //! What it does is spread over files by task: `append.rs`, `truncate.rs`, `retention.rs`, `flush.rs`,
 //! `recovery.rs`, `compaction.rs`, `close.rs`; here are its state, what it publishes, and rolling.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -152,8 +152,8 @@ impl Log {
     }
 
     /// The partition's directory.
-    pub fn dir(&self) -> &Path {
-        &self.home.dir
+    pub fn dir(&self) -> Arc<PathBuf> {
+        self.home.dir()
     }
 
     /// The disk it lives on.
@@ -294,7 +294,7 @@ impl Log {
         if !self.epochs_unwritten {
             return Ok(());
         }
-        let path = self.home.dir.join(LEADER_EPOCH_CHECKPOINT);
+        let path = self.home.dir().join(LEADER_EPOCH_CHECKPOINT);
         // Compaction takes batches away that tell where an epoch began: then the file cannot be made anew.
         let sync_contents = self.config.cleanup_policy.compact;
         let written = replace(&*self.home.disk, &path, self.epochs.encode().as_bytes(), sync_contents);
@@ -311,7 +311,7 @@ impl Log {
     ) -> Result<(), LogError> {
         let mut epochs = LeaderEpochs::clone(&self.epochs);
         if remove(&mut epochs) {
-            let path = self.home.dir.join(LEADER_EPOCH_CHECKPOINT);
+            let path = self.home.dir().join(LEADER_EPOCH_CHECKPOINT);
             let written = write_atomically(&*self.home.disk, &path, epochs.encode().as_bytes());
             self.health.watch(written)?;
             self.epochs = Arc::new(epochs);
@@ -347,7 +347,7 @@ impl Log {
         self.health.watch(sealed)?;
         // Recovery of the new segment begins with the producers below it.
         self.producers.advance_end_offset(base_offset);
-        let snapshot = self.snapshots.write(&*self.home.disk, &self.home.dir, &self.producers);
+        let snapshot = self.snapshots.write(&*self.home.disk, &self.home.dir(), &self.producers);
         self.health.watch(snapshot)?;
         if self.recovery_point >= base_offset {
             let synced = self.sync_sealed(base_offset);
@@ -374,7 +374,7 @@ impl Log {
     /// the producers at its end must be durable before the next one exists.
     fn sync_sealed(&self, end_offset: i64) -> Result<(), LogError> {
         self.active.segment().sync(true)?;
-        for path in self.snapshots.paths(&self.home.dir, end_offset..=end_offset) {
+        for path in self.snapshots.paths(&self.home.dir(), end_offset..=end_offset) {
             sync_file(&*self.home.disk, &path)?;
         }
         self.home.sync()
@@ -416,7 +416,7 @@ impl Log {
     pub(crate) fn unreadable(&self, error: ReadError) -> LogError {
         match error {
             ReadError::Log(error) => error,
-            other => LogError::Corrupt { path: self.home.dir.clone(), problem: other.to_string() },
+            other => LogError::Corrupt { path: self.home.dir().to_path_buf(), problem: other.to_string() },
         }
     }
 

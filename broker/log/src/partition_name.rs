@@ -25,8 +25,14 @@ pub enum DirectoryKind {
 }
 
 const DELETED_SUFFIX: &str = "-delete";
+const FUTURE_SUFFIX: &str = "-future";
 /// Longest file name that file systems take.
 const NAME_BYTES_MAX: usize = 255;
+
+/// How the names of directories spell the number that tells them apart.
+pub(crate) fn unique_text(unique: u128) -> String {
+    format!("{unique:032x}")
+}
 
 impl TopicPartition {
     /// Name of its directory.
@@ -37,25 +43,37 @@ impl TopicPartition {
     /// Name that its directory gets when the log is deleted: `topic-0.<unique>-delete`, the topic shortened
     /// if the whole would be too long for a file name. `unique` tells apart several deletions of one name.
     pub fn deleted_dir_name(&self, unique: u128) -> String {
-        let suffix = format!("-{}.{unique:032x}{DELETED_SUFFIX}", self.partition);
+        let suffix = format!("-{}.{}{DELETED_SUFFIX}", self.partition, unique_text(unique));
         let room = NAME_BYTES_MAX.saturating_sub(suffix.len());
         let topic = self.topic.get(..room).unwrap_or(&self.topic);
         format!("{topic}{suffix}")
     }
 
+    /// Name of the directory of its copy in another log directory while that is made: `topic-0.<unique>-future`.
+    /// `None` if that is too long for a file name: shortened it would not tell whose copy it is.
+    pub fn future_dir_name(&self, unique: u128) -> Option<String> {
+        let name = format!("{self}.{}{FUTURE_SUFFIX}", unique_text(unique));
+        (name.len() <= NAME_BYTES_MAX).then_some(name)
+    }
+
     /// Takes a directory name apart; `None` if it is not one of a partition.
     pub fn parse_dir(name: &str) -> Option<(Self, DirectoryKind)> {
+        Self::parse_marked(name).map(|(partition, kind, _)| (partition, kind))
+    }
+
+    /// [`parse_dir`](Self::parse_dir) with the part that tells apart directories of one name and kind.
+    pub fn parse_marked(name: &str) -> Option<(Self, DirectoryKind, Option<&str>)> {
         let kinds = [
             (DELETED_SUFFIX, DirectoryKind::Deleted),
-            ("-future", DirectoryKind::Future),
+            (FUTURE_SUFFIX, DirectoryKind::Future),
             ("-stray", DirectoryKind::Stray),
         ];
         // `topic-0.<32 digits>-delete`; a live topic may end in such a word too, but then a number follows.
         let marked = kinds.into_iter().find_map(|(suffix, kind)| {
-            let (partition, _unique) = name.strip_suffix(suffix)?.rsplit_once('.')?;
-            Some((Self::parse(partition)?, kind))
+            let (partition, unique) = name.strip_suffix(suffix)?.rsplit_once('.')?;
+            Some((Self::parse(partition)?, kind, Some(unique)))
         });
-        marked.or_else(|| Some((Self::parse(name)?, DirectoryKind::Live)))
+        marked.or_else(|| Some((Self::parse(name)?, DirectoryKind::Live, None)))
     }
 
     fn parse(name: &str) -> Option<Self> {
@@ -95,6 +113,21 @@ mod tests {
         for name in ["orders", "-1", "orders-", "orders-x", "orders-+1", "lost+found", "orders-99999999999"] {
             check(name, None);
         }
+    }
+
+    #[test]
+    fn names_of_copies_are_whole_or_none() {
+        let named = |length: usize| {
+            let partition = TopicPartition { topic: "t".repeat(length), partition: 7 };
+            let name = partition.future_dir_name(5);
+            if let Some(name) = &name {
+                let unique = "00000000000000000000000000000005";
+                let expected = (partition, DirectoryKind::Future, Some(unique));
+                assert_eq!(TopicPartition::parse_marked(name), Some(expected));
+            }
+            name.is_some()
+        };
+        assert_eq!([1, 213, 214, 249].map(named), [true, true, false, false]);
     }
 
     #[test]

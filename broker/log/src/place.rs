@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::error::LogError;
 use crate::files::FileName;
@@ -15,12 +17,22 @@ use crate::files::FileName;
 #[derive(Debug)]
 pub(crate) struct Home {
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) dir: PathBuf,
+    /// Another one once the log has taken the place of the one it was copied from, or lost its place to its copy.
+    dir: ArcSwap<PathBuf>,
 }
 
 impl Home {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Arc<Self> {
-        Arc::new(Self { disk, dir: dir.to_path_buf() })
+        Arc::new(Self { disk, dir: ArcSwap::from_pointee(dir.to_path_buf()) })
+    }
+
+    pub(crate) fn dir(&self) -> Arc<PathBuf> {
+        self.dir.load_full()
+    }
+
+    /// The directory was renamed.
+    pub(crate) fn renamed(&self, dir: &Path) {
+        self.dir.store(Arc::new(dir.to_path_buf()));
     }
 
     pub(crate) fn file(&self, name: FileName) -> Place<'_> {
@@ -29,7 +41,8 @@ impl Home {
 
     /// Makes the names in the directory durable.
     pub(crate) fn sync(&self) -> Result<(), LogError> {
-        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
+        let dir = self.dir();
+        self.disk.sync_dir(&dir).map_err(LogError::io("sync", &dir))
     }
 }
 
@@ -42,7 +55,7 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     pub(crate) fn path(&self) -> PathBuf {
-        self.name.path(&self.home.dir)
+        self.name.path(&self.home.dir())
     }
 
     /// Makes an I/O error; for `map_err`.

@@ -128,7 +128,7 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     fn run(&mut self) -> Result<Opened, LogError> {
-        let settled = settle(&self.home.disk, &self.home.dir)?;
+        let settled = settle(&self.home.disk, &self.home.dir())?;
         self.report.notes.extend(settled.notes.iter().cloned());
         let mut parts = Parts {
             segments: self.find_segments(&settled)?,
@@ -213,21 +213,21 @@ impl Opening<'_> {
 
     fn note(&mut self, note: std::fmt::Arguments<'_>) {
         let note = note.to_string();
-        tracing::warn!(dir = %self.home.dir.display(), "{note}");
+        tracing::warn!(dir = %self.home.dir().display(), "{note}");
         self.report.notes.push(note);
     }
 
     fn unreadable(&self, error: ReadError) -> LogError {
         match error {
             ReadError::Log(error) => error,
-            other => LogError::Corrupt { path: self.home.dir.clone(), problem: other.to_string() },
+            other => LogError::Corrupt { path: self.home.dir().to_path_buf(), problem: other.to_string() },
         }
     }
 
     fn find_segments(&self, settled: &Settled) -> Result<Vec<Arc<Segment>>, LogError> {
         let mut segments = Vec::new();
         for base_offset in settled.base_offsets() {
-            let path = FileName::live(base_offset, FileKind::Log).path(&self.home.dir);
+            let path = FileName::live(base_offset, FileKind::Log).path(&self.home.dir());
             let stat = self.home.disk.stat(&path).map_err(LogError::io("size", &path))?;
             let has_transactions = settled.has(base_offset, FileKind::TransactionIndex);
             let files = SegmentFiles { base_offset, stage: Stage::Live, stat, has_transactions };
@@ -279,7 +279,7 @@ impl Opening<'_> {
 
     /// Reads the epochs, or makes them anew. Returns what the file holds, if it can be used.
     fn read_epochs(&mut self, parts: &mut Parts) -> Result<Option<LeaderEpochs>, LogError> {
-        let text = match read_text(&*self.home.disk, &self.home.dir.join(LEADER_EPOCH_CHECKPOINT)) {
+        let text = match read_text(&*self.home.disk, &self.home.dir().join(LEADER_EPOCH_CHECKPOINT)) {
             Err(LogError::Corrupt { problem, .. }) => Err(problem),
             other => Ok(other?),
         };
@@ -306,7 +306,7 @@ impl Opening<'_> {
     fn write_epochs(&self, epochs: &LeaderEpochs) -> Result<(), LogError> {
         write_atomically(
             &*self.home.disk,
-            &self.home.dir.join(LEADER_EPOCH_CHECKPOINT),
+            &self.home.dir().join(LEADER_EPOCH_CHECKPOINT),
             epochs.encode().as_bytes(),
         )
     }
@@ -353,7 +353,7 @@ impl Opening<'_> {
             ));
         }
         self.remove_segments(&mut parts.segments, 0)?;
-        parts.snapshots.remove_if(&*self.home.disk, &self.home.dir, |_| true)?;
+        parts.snapshots.remove_if(&*self.home.disk, &self.home.dir(), |_| true)?;
         parts.epochs.clear();
         parts.states = None;
         Ok(())
@@ -378,7 +378,7 @@ impl Opening<'_> {
     /// Producers as of the log end.
     fn producers(&mut self, parts: &mut Parts, log_end_offset: i64) -> Result<ProducerStates, LogError> {
         // One past the end would later be taken for the state of offsets that are written anew.
-        if parts.snapshots.remove_if(&*self.home.disk, &self.home.dir, |offset| offset > log_end_offset)? {
+        if parts.snapshots.remove_if(&*self.home.disk, &self.home.dir(), |offset| offset > log_end_offset)? {
             self.home.sync()?;
         }
         if let Some(mut states) = parts.states.take() {
@@ -403,7 +403,7 @@ impl Opening<'_> {
     ) -> Result<ProducerStates, LogError> {
         let start = segments.first().map_or(offset, |first| first.base_offset());
         let (now_ms, expiration_ms) = (self.options.now_ms, self.config.producer_id_expiration_ms);
-        snapshots.load(&*self.home.disk, &self.home.dir, start, offset, now_ms, expiration_ms)
+        snapshots.load(&*self.home.disk, &self.home.dir(), start, offset, now_ms, expiration_ms)
     }
 }
 
@@ -427,7 +427,7 @@ impl Scan<'_, '_> {
             return Ok(());
         };
         let home = Arc::clone(self.opening.home);
-        let (disk, dir) = (&*home.disk, &*home.dir);
+        let (disk, dir) = (&*home.disk, &*home.dir());
         // Those behind are made anew at the segment boundaries.
         self.parts.snapshots.remove_if(disk, dir, |offset| offset > base_offset)?;
         let mut states =

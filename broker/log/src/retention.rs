@@ -30,13 +30,26 @@ impl Log {
     pub fn apply_retention(&mut self, now_ms: i64) -> Result<DeferredDeletion, LogError> {
         self.health.check()?;
         self.latest_ms = now_ms;
-        let log_start_offset = self.log_start_offset;
-        let mut going = self
-            .count_oldest(|candidate| Ok(!candidate.is_active && candidate.end_offset <= log_start_offset))?;
+        let mut going = self.count_below_log_start()?;
         if self.config.cleanup_policy.delete {
             going = going.max(self.count_too_much()?).max(self.count_too_old(now_ms)?);
         }
         self.delete_oldest(going, now_ms)
+    }
+
+    /// Deletes the segments below the log start offset and no others.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn delete_below_log_start(&mut self, now_ms: i64) -> Result<DeferredDeletion, LogError> {
+        self.health.check()?;
+        let going = self.count_below_log_start()?;
+        self.delete_oldest(going, now_ms)
+    }
+
+    fn count_below_log_start(&self) -> Result<usize, LogError> {
+        let log_start_offset = self.log_start_offset;
+        self.count_oldest(|candidate| Ok(!candidate.is_active && candidate.end_offset <= log_start_offset))
     }
 
     /// How many of the oldest segments `goes` selects, ending with the first it doesn't, never above the high
@@ -142,7 +155,7 @@ impl Log {
         for segment in removed {
             segment.set_stage(Stage::Deleted)?;
         }
-        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |offset| offset < new_start)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir(), |offset| offset < new_start)?;
         self.home.sync()
     }
 }

@@ -58,7 +58,7 @@ impl Log {
         self.unflushed.truncations += 1;
         self.unflushed.names += 1;
         self.recovery_point = self.recovery_point.min(offset);
-        if self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |snapshot| snapshot > offset)? {
+        if self.snapshots.remove_if(&*self.home.disk, &self.home.dir(), |snapshot| snapshot > offset)? {
             self.home.sync()?;
         }
         let mut segments = self.segments.to_vec();
@@ -96,7 +96,7 @@ impl Log {
             let known = end.min(self.high_watermark);
             let loaded = self.snapshots.load(
                 &*self.home.disk,
-                &self.home.dir,
+                &self.home.dir(),
                 start,
                 known,
                 self.latest_ms,
@@ -131,7 +131,7 @@ impl Log {
         self.unflushed.truncations += 1;
         self.unflushed.names += 1;
         self.recovery_point = self.recovery_point.min(start_offset);
-        self.snapshots.remove_if(&*self.home.disk, &self.home.dir, |_| true)?;
+        self.snapshots.remove_if(&*self.home.disk, &self.home.dir(), |_| true)?;
         for segment in removed.iter().rev() {
             segment.set_stage(Stage::Deleted)?;
             self.home.sync()?;

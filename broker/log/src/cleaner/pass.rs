@@ -367,7 +367,7 @@ impl Copies {
             return Ok(());
         };
         let copy = BatchRef::parse(added).map_err(|error| CleaningError::Uncleanable {
-            path: self.home.dir.clone(),
+            path: self.home.dir().to_path_buf(),
             base_offset: source.base_offset(),
             problem: error.to_string(),
         })?;

@@ -11,10 +11,13 @@
 //! replication-offset-checkpoint      high watermarks
 //! <topic>-<partition>/               a log; with a suffix: deleted, being moved, or not known to the cluster
 //! ```
+//! Copies of logs that move from one directory to another are `futures.rs`'s.
+//!
 //! One failed directory does not stop the others (KIP-112): its logs are offline.
 
 mod checkpoints;
 mod clean_marker;
+mod futures;
 mod identity;
 mod positions;
 
@@ -36,6 +39,7 @@ use crate::recovery::{OpenOptions, RecoveryReport};
 pub use checkpoints::Checkpoint;
 use checkpoints::Checkpoints;
 use clean_marker::CleanMarker;
+pub use futures::FoundFuture;
 pub use identity::{DirIdentity, META_PROPERTIES, PARTITION_METADATA, load_topic_id, save_topic_id};
 pub use positions::LogPosition;
 
@@ -106,6 +110,8 @@ pub struct LogDirs {
     /// Held while positions are collected and written, and while a log's are forgotten: those of a log that
     /// is gone must not meet a later one of its name.
     positions: Mutex<()>,
+    /// Directories (by index) that were asked for partitions that do not exist yet.
+    preferred: Mutex<BTreeMap<TopicPartition, usize>>,
 }
 
 impl LogDirs {
@@ -132,8 +138,9 @@ impl LogDirs {
         if !dirs.iter().any(|dir| dir.health.is_online()) {
             return Err(first_failure.unwrap_or(LogError::NoDirectory));
         }
-        let opened = Self { disk, dirs, positions: Mutex::new(()) };
+        let opened = Self { disk, dirs, positions: Mutex::new(()), preferred: Mutex::default() };
         opened.refuse_doubles()?;
+        opened.complete_swaps();
         Ok(opened)
     }
 
@@ -253,6 +260,7 @@ impl LogDirs {
 
     fn find_in(&self, index: usize, dir: &LogDir) -> Result<Vec<FoundLog>, LogError> {
         let mut found = Vec::new();
+        let all_online = self.dirs.iter().all(|dir| dir.health.is_online());
         for entry in self.disk.list(&dir.path).map_err(LogError::io("list", &dir.path))? {
             if !entry.is_dir || is_metadata_log(&entry.name) {
                 continue;
@@ -267,6 +275,8 @@ impl LogDirs {
                         dir.unopened.store(true, Ordering::Relaxed);
                     }
                 },
+                // It may be what a copy on a disk that is not there was to replace.
+                Some((_, DirectoryKind::Deleted)) if !all_online => {}
                 Some((_, DirectoryKind::Deleted)) => {
                     let removed = remove_tree(&*self.disk, &path);
                     removed.unwrap_or_else(|error| tracing::warn!(%error, "a deleted log is still there"));
@@ -317,7 +327,8 @@ impl LogDirs {
         Ok(opened)
     }
 
-    /// Makes an empty log in the online directory that has the fewest, as Kafka does.
+    /// Makes an empty log in the directory that was asked for ([`prefer`](Self::prefer)), else in the online one that
+    /// has the fewest, as Kafka does.
     ///
     /// # Errors
     /// [`LogError::Identity`] if a directory of that name is there; [`LogError::NoDirectory`]; the disk's.
@@ -333,7 +344,8 @@ impl LogDirs {
             return Err(LogError::Identity { path, problem });
         }
         let online = self.dirs.iter().filter(|dir| dir.health.is_online());
-        let dir = online.min_by_key(|dir| dir.logs.load(Ordering::Relaxed)).ok_or(LogError::NoDirectory)?;
+        let fewest = || online.min_by_key(|dir| dir.logs.load(Ordering::Relaxed));
+        let dir = self.take_preferred(partition).or_else(fewest).ok_or(LogError::NoDirectory)?;
         // Whatever they may still say of a namesake.
         dir.health.watch(self.forget(dir, partition))?;
         let clean_shutdown = dir.marker.was_there();

@@ -204,7 +204,7 @@ fn short(change: &Change) -> String {
 }
 
 /// The images to build while `in_flight` is being done.
-fn crashes(in_flight: Option<&Change>, at: usize) -> Vec<Crash> {
+pub(crate) fn crashes(in_flight: Option<&Change>, at: usize) -> Vec<Crash> {
     let mut crashes = vec![Crash::Kill { eighths: 0 }];
     match in_flight {
         Some(Change::Write { bytes, .. }) if bytes.len() > 60 => {

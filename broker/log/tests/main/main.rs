@@ -3,6 +3,7 @@
 //! | module | what it does to the log |
 //! |---|---|
 //! | `images` | a crash at every change of the disk, in every way, and again inside recovery |
+//! | `moves` | the same while it moves between log directories |
 //! | `flips` | one flipped bit anywhere in any file |
 //! | `faults` | the n-th call of each kind fails |
 //! | `kill` | a real process on a real disk, ended by kill -9 |
@@ -22,6 +23,7 @@ mod images;
 mod index_files;
 mod kill;
 mod model;
+mod moves;
 #[cfg(rkafka_mutants)]
 mod mutants;
 mod reproduce;

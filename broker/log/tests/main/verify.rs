@@ -151,7 +151,7 @@ pub(crate) fn fingerprint(log: &Log) -> Result<Recovered, String> {
 }
 
 /// The moment whose log, cut where the one found ends, is the one found.
-fn choose(log: &Log, found: &Recovered, expected: &Expected<'_>) -> Result<Model, String> {
+pub(crate) fn choose(log: &Log, found: &Recovered, expected: &Expected<'_>) -> Result<Model, String> {
     if found.end < expected.least_end {
         let (end, least) = (found.end, expected.least_end);
         return Err(format!("the log ends at {end}, but everything below {least} was promised"));
