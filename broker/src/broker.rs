@@ -12,6 +12,7 @@ use rkafka_core::replica::lease::Lease;
 use rkafka_core::session::FetchSessions;
 use rkafka_log::dirs::LogDirs;
 
+use crate::background::Moves;
 use crate::clock::Clock;
 use crate::coordinator::GroupCoordinators;
 use crate::metadata_store::{ControllerCall, MetadataStore, call};
@@ -38,6 +39,8 @@ pub struct Broker {
     pub partitions: Arc<PartitionTable>,
     /// `log.dirs`.
     pub log_dirs: Arc<LogDirs>,
+    /// Moves of replicas between log directories.
+    pub moves: Moves,
     /// Changes of ISRs that this broker's leaders want.
     pub isr_changes: IsrChanges,
     /// How fast throttled replicas are copied.

@@ -22,6 +22,7 @@ mod group_tools;
 mod hostile;
 mod ingest;
 mod ingest_parts;
+mod log_dirs;
 mod orders;
 mod producer_tools;
 mod sharing;

@@ -146,17 +146,16 @@ impl Log {
     /// Moves the recovery point to what has been made durable, unless the log was truncated meanwhile.
     /// Returns it.
     pub fn complete_flush(&mut self, flushed: Flushed, now_ms: i64) -> i64 {
-        if !Arc::ptr_eq(&flushed.home, &self.home) {
+        let Flushed { home, recovery_point, active_base_offset, truncations, names } = flushed;
+        if !Arc::ptr_eq(&home, &self.home) {
             return self.recovery_point;
         }
-        self.unflushed.names_synced = self.unflushed.names_synced.max(flushed.names);
+        self.unflushed.names_synced = self.unflushed.names_synced.max(names);
         self.unflushed.new_dir = false;
-        if flushed.truncations == self.unflushed.truncations {
-            let mut recovery_point = flushed.recovery_point.min(self.log_end_offset);
+        if truncations == self.unflushed.truncations {
+            let mut recovery_point = recovery_point.min(self.log_end_offset);
             let begins_there = |segment: &Arc<Segment>| segment.base_offset().cmp(&recovery_point);
-            if recovery_point > flushed.active_base_offset
-                && self.segments.binary_search_by(begins_there).is_ok()
-            {
+            if recovery_point > active_base_offset && self.segments.binary_search_by(begins_there).is_ok() {
                 // Rolled meanwhile: recovery must begin with the sealed segment, whose indexes were not
                 // synced.
                 recovery_point -= 1;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::error::LogError;
@@ -19,20 +19,48 @@ pub(crate) struct Home {
     pub(crate) disk: Arc<dyn Disk>,
     /// Another one once the log has taken the place of the one it was copied from, or lost its place to its copy.
     dir: ArcSwap<PathBuf>,
+    /// The one that it is just being renamed to.
+    next: ArcSwapOption<PathBuf>,
 }
 
 impl Home {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Arc<Self> {
-        Arc::new(Self { disk, dir: ArcSwap::from_pointee(dir.to_path_buf()) })
+        let dir = ArcSwap::from_pointee(dir.to_path_buf());
+        Arc::new(Self { disk, dir, next: ArcSwapOption::empty() })
     }
 
     pub(crate) fn dir(&self) -> Arc<PathBuf> {
         self.dir.load_full()
     }
 
-    /// The directory was renamed.
+    /// The directory is about to be renamed. Readers hold no lock: they find its files under either name from now on.
+    pub(crate) fn moves_to(&self, dir: &Path) {
+        self.next.store(Some(Arc::new(dir.to_path_buf())));
+    }
+
+    /// The directory was renamed, or, if it is the same, was not.
     pub(crate) fn renamed(&self, dir: &Path) {
         self.dir.store(Arc::new(dir.to_path_buf()));
+        self.next.store(None);
+    }
+
+    fn open(&self, name: FileName, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let dir = self.dir();
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match self.disk.open(&name.path(&dir), mode) {
+            Err(error) if is_missing(&error) => {
+                let next = self.next.load_full();
+                let found = next.as_ref().map(|next| self.disk.open(&name.path(next), mode));
+                if let Some(Ok(file)) = found {
+                    return Ok(file);
+                }
+                // Renamed, or renamed back, in between.
+                let now = self.dir();
+                let is_same = next.is_none() && Arc::ptr_eq(&now, &dir);
+                if is_same { Err(error) } else { self.disk.open(&name.path(&now), mode) }
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn file(&self, name: FileName) -> Place<'_> {
@@ -64,12 +92,12 @@ impl Place<'_> {
     }
 
     pub(crate) fn open(&self, mode: OpenMode) -> Result<Arc<dyn DiskFile>, LogError> {
-        self.home.disk.open(&self.path(), mode).map_err(self.failed("open"))
+        self.home.open(self.name, mode).map_err(self.failed("open"))
     }
 
     /// Opens the file if there is one.
     pub(crate) fn open_existing(&self, mode: OpenMode) -> Result<Option<Arc<dyn DiskFile>>, LogError> {
-        match self.home.disk.open(&self.path(), mode) {
+        match self.home.open(self.name, mode) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some).map_err(self.failed("open")),
         }

@@ -45,8 +45,7 @@ fn describe(broker: &Broker, dir: &LogDir, wanted: &Wanted) -> DescribeLogDirsRe
     let space = broker.log_dirs.space(dir).ok().filter(|_| dir.health().is_online());
     let Some(space) = space else { return answer.with_error_code(ErrorCode::KafkaStorageError.code()) };
     let is_wanted = |partition: &Arc<Partition>| {
-        partition.dir().parent() == Some(dir.path())
-            && partition.role() != Role::Offline
+        partition.role() != Role::Offline
             && wanted.as_ref().is_none_or(|wanted| {
                 wanted
                     .get(&**partition.topic())
@@ -55,11 +54,9 @@ fn describe(broker: &Broker, dir: &LogDir, wanted: &Wanted) -> DescribeLogDirsRe
     };
     let mut topics: BTreeMap<Arc<str>, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in broker.partitions.all().iter().filter(|partition| is_wanted(partition)) {
-        let size = i64::try_from(partition.view().size_bytes()).unwrap_or(i64::MAX);
-        let entry = DescribeLogDirsPartition::default()
-            .with_partition_index(partition.id().index)
-            .with_partition_size(size);
-        topics.entry(partition.topic().clone()).or_default().push(entry);
+        for replica in replicas_in(dir, partition) {
+            topics.entry(partition.topic().clone()).or_default().push(replica);
+        }
     }
     let topics = topics.into_iter().map(|(name, mut partitions)| {
         partitions.sort_by_key(|partition| partition.partition_index);
@@ -69,4 +66,21 @@ fn describe(broker: &Broker, dir: &LogDir, wanted: &Wanted) -> DescribeLogDirsRe
         .with_topics(topics.collect())
         .with_total_bytes(i64::try_from(space.total_bytes).unwrap_or(i64::MAX))
         .with_usable_bytes(i64::try_from(space.usable_bytes).unwrap_or(i64::MAX))
+}
+
+/// The log, or its copy that is being made there.
+fn replicas_in(dir: &LogDir, partition: &Partition) -> Vec<DescribeLogDirsPartition> {
+    let bytes = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
+    let entry = DescribeLogDirsPartition::default().with_partition_index(partition.id().index);
+    let view = partition.view();
+    let mut replicas = Vec::new();
+    if partition.dir().parent() == Some(dir.path()) {
+        replicas.push(entry.clone().with_partition_size(bytes(view.size_bytes())));
+    }
+    if let Some(future) = partition.future().filter(|future| future.log_dir() == Some(dir.path())) {
+        let lag = (view.log_end_offset - future.log_end_offset()).max(0);
+        let size = bytes(future.size_bytes());
+        replicas.push(entry.with_partition_size(size).with_offset_lag(lag).with_is_future_key(true));
+    }
+    replicas
 }

@@ -7,6 +7,7 @@ mod documented;
 mod fetch;
 mod group_errors;
 mod groups;
+mod log_dirs;
 mod offsets;
 mod produce;
 mod telemetry;

@@ -6,27 +6,28 @@
 //! is written only if an offset in it changed.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rkafka_config::{BrokerConfig, keys};
 use rkafka_core::ids::PartitionId;
 use rkafka_log::dirs::{LogDir, LogPosition};
-use rkafka_log::{LogError, ReadView, TopicPartition};
+use rkafka_log::{LogError, TopicPartition};
 use tracing::error;
 
 use super::{Background, blocking, period};
 use crate::broker::Broker;
 use crate::partition::Partition;
 
-/// Recovery point, log start offset, high watermark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Marks([i64; 3]);
+/// Recovery point, log start offset, high watermark, and the directory whose checkpoints tell them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Marks([i64; 3], Arc<PathBuf>);
 
 impl Marks {
-    fn of(view: &ReadView) -> Self {
-        Self([view.recovery_point, view.log_start_offset, view.high_watermark])
+    fn of(partition: &Partition) -> Self {
+        let view = partition.view();
+        Self([view.recovery_point, view.log_start_offset, view.high_watermark], partition.dir())
     }
 }
 
@@ -46,7 +47,7 @@ fn write_changed(broker: &Broker, mut written: Written) -> Written {
     let mut changed = Vec::new();
     let collect = || {
         for partition in broker.partitions.all() {
-            let marks = Marks::of(&partition.view());
+            let marks = Marks::of(&partition);
             if written.get(&partition.id()) != Some(&marks) {
                 changed.push((partition, marks));
             }
@@ -90,7 +91,7 @@ pub(crate) fn position_of(partition: &Partition, recovery_point: i64) -> LogPosi
     let view = partition.view();
     LogPosition {
         partition: name(partition),
-        dir: parent(partition).to_path_buf(),
+        dir: parent(partition),
         recovery_point,
         log_start_offset: view.log_start_offset,
         high_watermark: view.high_watermark,
@@ -103,8 +104,8 @@ pub(super) fn dir_of<'a>(broker: &'a Broker, partition: &Partition) -> Option<&'
 }
 
 /// Its path.
-pub(super) fn parent(partition: &Partition) -> &Path {
-    partition.dir().parent().unwrap_or(Path::new(""))
+pub(super) fn parent(partition: &Partition) -> PathBuf {
+    partition.dir().parent().unwrap_or(Path::new("")).to_path_buf()
 }
 
 /// How checkpoints name a partition.

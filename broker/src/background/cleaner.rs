@@ -88,7 +88,9 @@ fn filthiest(broker: &Broker, passed_over: &Skipped, now_ms: i64) -> Option<(Arc
     let mut best: Option<(Arc<Partition>, Cleanable)> = None;
     for partition in broker.partitions.all() {
         let config = partition.reader().config();
-        let skipped = !config.cleanup_policy.compact || passed_over.contains(partition.id());
+        // While it moves, what is copied already would have to be compacted again.
+        let moves = partition.future().is_some();
+        let skipped = !config.cleanup_policy.compact || passed_over.contains(partition.id()) || moves;
         if skipped || partition.role() == Role::Offline {
             continue;
         }
@@ -133,6 +135,7 @@ fn clean(
     let mut pace = Pace::new(background, &config);
     let mut pace = |bytes| pace.spend(bytes);
     let mut map = offset_map(&config);
+    let dir = partition.dir();
     let begin = |log: &mut rkafka_log::Log| Ok::<_, PartitionError>(Cleaning::begin(log, cleanable, now_ms));
     let mut pass = partition.with_log(begin)?;
     let next_dirty_offset = pass.read_keys(&mut map, &mut pace)?;
@@ -141,7 +144,11 @@ fn clean(
             background.delete_later(broker.log_dirs.disk(), deletion);
         }
     }
-    broker.log_dirs.write_cleaner_checkpoint(parent(partition), &name(partition), next_dirty_offset)?;
+    if !Arc::ptr_eq(&dir, &partition.dir()) {
+        // It has moved: what is there now was copied before it was compacted.
+        return Ok(());
+    }
+    broker.log_dirs.write_cleaner_checkpoint(&parent(partition), &name(partition), next_dirty_offset)?;
     let counts = pass.counts();
     info!(
         topic = %partition.topic(),

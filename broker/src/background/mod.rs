@@ -5,6 +5,7 @@
 //! checkpoints.rs  recovery points, log starts, high watermarks
 //! retention.rs    old segments, idle producers, files nobody uses
 //! cleaner.rs      compaction
+//! moves.rs        replicas that move to another log directory
 //! ```
 //! Each is one task that works on one partition at a time, on the blocking pool, so that together they never
 //! take more than a few threads and one request of the disk each. Offsets of groups expire in their
@@ -13,8 +14,10 @@
 mod checkpoints;
 mod cleaner;
 mod flush;
+mod moves;
 mod retention;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +29,8 @@ use tracing::warn;
 
 use crate::broker::Broker;
 use crate::replication;
+
+pub use moves::Moves;
 
 pub(crate) use checkpoints::{position_of, write_checkpoint};
 
@@ -45,6 +50,7 @@ impl Background {
         background.tasks.spawn(checkpoints::run(background.clone(), broker.clone()));
         background.tasks.spawn(retention::run(background.clone(), broker.clone()));
         background.tasks.spawn(cleaner::run(background.clone(), broker.clone()));
+        moves::start(&background, broker);
         background
     }
 
@@ -62,6 +68,20 @@ impl Background {
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(pause) => true,
         }
+    }
+
+    /// Removes a deleted log's directory after a while.
+    fn remove_later(&self, broker: &Arc<Broker>, path: PathBuf, delay_ms: i64) {
+        let (background, broker) = (self.clone(), broker.clone());
+        self.tasks.spawn(async move {
+            if background.pause(Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0))).await {
+                blocking(move || {
+                    let removed = broker.log_dirs.remove_deleted(&path);
+                    removed.unwrap_or_else(|error| warn!(%error, "a deleted log is left for the next start"));
+                })
+                .await;
+            }
+        });
     }
 
     /// Removes files once their readers have had the time to finish. What is left when the broker stops, the

@@ -16,7 +16,7 @@ use rkafka_core::controller::effective_broker_config;
 use rkafka_core::ids::{BrokerId, PartitionId};
 use rkafka_core::image::{Changes, Image, Partition as PartitionState, ResourceKind, Topic};
 use rkafka_core::reconcile::{Action, LogOnDisk, Replica, at_start, on_change};
-use rkafka_log::dirs::{FoundLog, LogDirs, OpenedLog, save_topic_id};
+use rkafka_log::dirs::{FoundFuture, FoundLog, LogDirs, OpenedLog, save_topic_id};
 use rkafka_log::{Log, LogError, TopicPartition};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -60,7 +60,8 @@ impl Reconciler {
         let image = images.start();
         let reconciler = Arc::new(self);
         let (first, starting) = (Arc::clone(&image), Arc::clone(&reconciler));
-        blocking(move || starting.open_all(&first)).await;
+        let left_over = blocking(move || starting.open_all(&first)).await;
+        reconciler.remove_later(left_over);
         let (served, receiver) = watch::channel(image);
         tokio::spawn(async move {
             while let Some((image, changes)) = images.next().await {
@@ -74,8 +75,8 @@ impl Reconciler {
         receiver
     }
 
-    /// The first image: every log is opened, several at a time.
-    fn open_all(&self, image: &Image) {
+    /// The first image: every log is opened, several at a time. Returns directories to be removed.
+    fn open_all(&self, image: &Image) -> Vec<Deleted> {
         self.refresh_config(image);
         let found = self.dirs.find_logs();
         let on_disk: Vec<LogOnDisk> = found.iter().map(log_on_disk).collect();
@@ -111,6 +112,36 @@ impl Reconciler {
                 other => drop(self.act(other, image, &mut settings)),
             }
         }
+        self.dirs.find_futures().into_iter().filter_map(|found| self.resume_move(found, image)).collect()
+    }
+
+    /// Goes on with a copy that an earlier run has begun, or throws it away if its partition is not here any more.
+    fn resume_move(&self, found: FoundFuture, image: &Image) -> Option<Deleted> {
+        let topic = image.topics().by_name(&found.partition.topic);
+        let topic =
+            topic.filter(|topic| found.topic_id.as_ref().is_none_or(|id| *id == topic.id.to_string()));
+        let index = found.partition.partition;
+        let id = topic.map(|topic| PartitionId { topic: topic.id, index });
+        let state = topic.and_then(|topic| topic.partition(index));
+        let is_here = state.is_some_and(|state| state.replicas.contains(&self.local));
+        match id.and_then(|id| self.partitions.get(id)) {
+            Some(partition) if partition.future().is_none() => {
+                info!(partition = %found.partition, path = %found.path.display(), "a move goes on");
+                partition.resume_move(found);
+                None
+            }
+            // Its log may be in the directory that is offline.
+            None if is_here => {
+                self.dirs.leave_future(&found.path);
+                None
+            }
+            _ => {
+                let unique = Uuid::new_v4().as_u128();
+                let deleted = self.dirs.delete_future(&found.partition, &found.path, unique);
+                let failed = |error: &LogError| error!(%error, "a copy of a log cannot be deleted");
+                Some(Deleted { path: deleted.inspect_err(failed).ok()?, delay: Duration::ZERO })
+            }
+        }
     }
 
     fn open_in_parallel(&self, opens: &[(&Replica, &FoundLog, Arc<PartitionSettings>)]) {
@@ -135,7 +166,7 @@ impl Reconciler {
             Ok(OpenedLog { log, report }) => {
                 report.notes.iter().for_each(|note| warn!(partition = %replica, "recovery: {note}"));
                 if found.topic_id.is_none() {
-                    let saved = save_topic_id(&**self.dirs.disk(), log.dir(), &replica.id.topic.to_string());
+                    let saved = save_topic_id(&**self.dirs.disk(), &log.dir(), &replica.id.topic.to_string());
                     saved.unwrap_or_else(
                         |error| error!(partition = %replica, %error, "no topic id was written"),
                     );
@@ -165,7 +196,7 @@ impl Reconciler {
             self.refresh_config(new);
         }
         let actions = on_change(old, new, changes, self.local);
-        let deleted = actions.iter().filter_map(|action| self.act(action, new, &mut settings)).collect();
+        let deleted = actions.iter().flat_map(|action| self.act(action, new, &mut settings)).collect();
         if broker_settings {
             // A topic inherits what it does not set itself.
             new.topics().iter().for_each(|topic| self.configure(topic, new, &mut settings));
@@ -173,7 +204,7 @@ impl Reconciler {
         deleted
     }
 
-    fn act(&self, action: &Action, image: &Image, settings: &mut SettingsCache) -> Option<Deleted> {
+    fn act(&self, action: &Action, image: &Image, settings: &mut SettingsCache) -> Vec<Deleted> {
         match action {
             Action::Create(replica) => {
                 // What may be left of a namesake whose deletion failed must not come back as this one's records.
@@ -194,7 +225,7 @@ impl Reconciler {
             // Only at start.
             Action::Stray(_) | Action::Open(_) => {}
         }
-        None
+        Vec::new()
     }
 
     fn create(&self, replica: &Replica, settings: &PartitionSettings) {
@@ -238,22 +269,29 @@ impl Reconciler {
         }
     }
 
-    fn delete(&self, replica: &Replica) -> Option<Deleted> {
+    fn delete(&self, replica: &Replica) -> Vec<Deleted> {
         let (name, unique) = (partition_name(replica), Uuid::new_v4().as_u128());
-        let log = self.partitions.remove(replica.id).and_then(|partition| partition.take_log());
+        let partition = self.partitions.remove(replica.id);
+        let log = partition.as_ref().and_then(|partition| partition.take_log());
+        let copy = partition.map_or(Ok(None), |partition| partition.cancel_move(&self.dirs));
+        let copy = copy.unwrap_or_else(|error| {
+            error!(partition = %replica, %error, "the copy of the log cannot be deleted");
+            None
+        });
+        let mut deleted: Vec<Deleted> =
+            copy.into_iter().map(|path| Deleted { path, delay: Duration::ZERO }).collect();
         let delay_ms =
             log.as_ref().map_or(0, |log| u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0));
         let renamed = match log {
             Some(log) => self.dirs.delete_log(&name, log, unique).map(Some),
             None => self.dirs.delete_unopened(&name, unique),
         };
+        let delay = Duration::from_millis(delay_ms);
         match renamed {
-            Ok(path) => Some(Deleted { path: path?, delay: Duration::from_millis(delay_ms) }),
-            Err(error) => {
-                error!(partition = %replica, %error, "the log cannot be deleted");
-                None
-            }
+            Ok(path) => deleted.extend(path.map(|path| Deleted { path, delay })),
+            Err(error) => error!(partition = %replica, %error, "the log cannot be deleted"),
         }
+        deleted
     }
 
     fn remove_later(&self, deleted: Vec<Deleted>) {

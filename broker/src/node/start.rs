@@ -26,7 +26,7 @@ use super::listeners::{ListenerError, advertised, bind, bind_for_nodes, memory_b
 use super::membership::Member;
 use super::place::{Door, Place, PlaceError, place};
 use super::serving::Serving;
-use crate::background::Background;
+use crate::background::{Background, Moves};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::controller::ControllerStore;
@@ -145,6 +145,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         lease,
         partitions,
         log_dirs: log_dirs.clone(),
+        moves: Moves::default(),
         isr_changes: IsrChanges::default(),
         throttles: Throttles::default(),
         fetch_sessions: sessions.into(),

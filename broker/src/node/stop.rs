@@ -74,6 +74,9 @@ fn close_all(
     let work = || {
         let mut closed = Vec::new();
         while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = partition.close_move(log_dirs) {
+                warn!(%error, "an unfinished copy is looked at by the next start");
+            }
             closed.push(close(partition, together));
         }
         closed

@@ -1,6 +1,6 @@
 //! One partition of this broker.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +18,7 @@ use rkafka_log::{
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
+use super::moving::Moving;
 use super::waiters::{Committed, FetchPlace, FetchWait, Waiters, Woken};
 
 /// What this broker is for a partition, as anyone may read it without the lock.
@@ -179,25 +180,28 @@ pub(super) struct Writer {
 pub struct Partition {
     id: PartitionId,
     topic: Arc<str>,
-    dir: PathBuf,
+    /// Replaced under the lock only.
+    pub(super) dir: ArcSwap<PathBuf>,
     reader: LogReader,
     /// Replaced under the lock only.
     role: ArcSwap<Role>,
     /// A segment was begun and the one before is not flushed yet.
     rolled: AtomicBool,
     throttled: AtomicThrottled,
+    pub(super) moving: Moving,
     pub(super) writer: Mutex<Writer>,
 }
 
 impl Partition {
     /// A replica whose role is still to be told ([`Partition::lead`], [`Partition::follow`]).
     pub fn new(id: PartitionId, topic: Arc<str>, log: Log) -> Arc<Self> {
-        let (dir, reader) = (log.dir().to_path_buf(), log.reader());
+        let (dir, reader) = (ArcSwap::new(log.dir()), log.reader());
         let role = ArcSwap::from_pointee(Role::Follower { leader_epoch: -1 });
         let waiters = Waiters::default();
         let writer = Mutex::new(Writer { log: Some(log), leader: None, sole_replica: false, waiters });
         let (rolled, throttled) = (AtomicBool::new(false), AtomicThrottled::default());
-        Arc::new(Self { id, topic, dir, reader, role, rolled, throttled, writer })
+        let moving = Moving::default();
+        Arc::new(Self { id, topic, dir, reader, role, rolled, throttled, moving, writer })
     }
 
     /// Topic id and partition number.
@@ -211,8 +215,8 @@ impl Partition {
     }
 
     /// The partition's directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    pub fn dir(&self) -> Arc<PathBuf> {
+        self.dir.load_full()
     }
 
     /// What readers see now.

@@ -41,9 +41,9 @@ key_table! { OfBroker from super::log::END;
     LEADER_REPLICATION_THROTTLED_RATE: i64 = "leader.replication.throttled.rate" =>
         default("9223372036854775807").at_least(0).cluster_wide().unlisted();
 
-    /// Threads that move replicas between directories.
+    /// Moves of replicas between directories that go on at the same time; unset, one a directory.
     NUM_REPLICA_ALTER_LOG_DIRS_THREADS: Option<i32> = "num.replica.alter.log.dirs.threads" =>
-        null().high().ignored(reasons::THREADS);
+        null().high();
 
     /// Connections of a follower to each leader's broker.
     NUM_REPLICA_FETCHERS: i32 = "num.replica.fetchers" =>
@@ -62,7 +62,7 @@ key_table! { OfBroker from super::log::END;
 
     /// Most bytes a second for moving replicas between directories of this broker.
     REPLICA_ALTER_LOG_DIRS_IO_MAX_BYTES_PER_SECOND: i64 = "replica.alter.log.dirs.io.max.bytes.per.second" =>
-        default("9223372036854775807").at_least(0).cluster_wide().unlisted().ignored(reasons::QUOTA);
+        default("9223372036854775807").at_least(0).cluster_wide().unlisted();
 
     /// Pause in ms of a follower after a failed fetch.
     REPLICA_FETCH_BACKOFF_MS: i32 = "replica.fetch.backoff.ms" => default("1000").at_least(0);

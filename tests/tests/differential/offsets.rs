@@ -1,6 +1,7 @@
 //! ListOffsets, OffsetForLeaderEpoch, DeleteRecords and DescribeLogDirs.
 
 use rkafka_record::BatchOptions;
+use rkafka_wire::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use rkafka_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use rkafka_wire::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use rkafka_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -8,12 +9,13 @@ use rkafka_wire::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use rkafka_wire::messages::{
-    BrokerId, DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
+    AlterReplicaLogDirsRequest, BrokerId, DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest,
+    OffsetForLeaderEpochRequest,
 };
 
 use super::check;
 use super::fetch::{fetch, read_all};
-use super::requests::{THEN_MS, batch_at, fill, make_topic, produce, topic};
+use super::requests::{THEN_MS, batch_at, fill, make_topic, produce, text, topic};
 use super::session::Session;
 
 fn list(name: &str, timestamps: &[(i32, i64)]) -> ListOffsetsRequest {
@@ -170,6 +172,42 @@ fn describe_log_dirs() {
                 directory.topics.retain(|topic| topic.name.0.as_str() == "log-dirs");
             }
             session.note(&format!("all, version {version}"), all);
+        }
+    });
+}
+
+/// Where a replica can be moved on a broker with one directory, and where not.
+#[test]
+fn alter_replica_log_dirs() {
+    check("alter_replica_log_dirs", |session| {
+        make_topic(session, "moved", 2, &[]);
+        let described = session.arrange(4, &DescribeLogDirsRequest::default().with_topics(None));
+        let own = described.results[0].log_dir.to_string();
+        let dir = |path: &str, name: &str, partitions: &[i32]| {
+            let topic = AlterReplicaLogDirTopic::default()
+                .with_name(topic(name))
+                .with_partitions(partitions.to_vec());
+            AlterReplicaLogDir::default().with_path(text(path)).with_topics(vec![topic])
+        };
+        let request = |dirs| AlterReplicaLogDirsRequest::default().with_dirs(dirs);
+        let long = "n".repeat(230);
+        // The paths of the brokers differ, and so would the requests in the transcripts.
+        let asked = [
+            ("nothing", vec![]),
+            ("no topics", vec![AlterReplicaLogDir::default().with_path(text(&own))]),
+            ("where it is", vec![dir(&own, "moved", &[0])]),
+            ("an absent directory", vec![dir("/no/such/directory", "moved", &[1])]),
+            ("an absent partition", vec![dir(&own, "moved", &[7])]),
+            ("an absent topic", vec![dir(&own, "moved-absent", &[0])]),
+            ("a long name", vec![dir(&own, &long, &[0])]),
+            ("a long name elsewhere", vec![dir("/no/such/directory", &long, &[0])]),
+            ("twice", vec![dir("/no/such/directory", "moved", &[0]), dir(&own, "moved", &[0])]),
+        ];
+        for version in 1..=2 {
+            for (label, dirs) in &asked {
+                let answer = session.arrange(version, &request(dirs.clone()));
+                session.note(&format!("{label}, version {version}"), answer);
+            }
         }
     });
 }

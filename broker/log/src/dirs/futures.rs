@@ -40,14 +40,16 @@ pub struct FoundFuture {
     unique: String,
 }
 
-/// Directories after a copy has taken its log's place.
-pub(crate) struct Swapped {
-    /// What was the log.
+/// The directories of a log and its copy, before and after the copy takes the log's place.
+pub(crate) struct Swap {
+    /// The log.
+    pub(crate) current: PathBuf,
+    /// What it is put aside as.
     pub(crate) deleted: PathBuf,
-    /// What is the log.
+    /// The copy.
+    pub(crate) future: PathBuf,
+    /// What it is then.
     pub(crate) live: PathBuf,
-    /// Whether the new name is durable; if not, its directory is offline.
-    pub(crate) durable: Result<(), LogError>,
 }
 
 impl LogDirs {
@@ -233,27 +235,40 @@ impl LogDirs {
         dir.health.watch(self.forget(dir, partition))
     }
 
-    /// Puts the log at `current` aside and gives its name to the copy at `future`, both durably. The copy must be
-    /// durable and announced.
-    ///
-    /// # Errors
-    /// The disk's. Then the log has its name, or its directory is offline.
-    pub(crate) fn swap(
+    /// What a copy and its log will be called.
+    pub(crate) fn plan_swap(
         &self,
         partition: &TopicPartition,
         current: &Path,
         future: &Path,
         unique: &str,
-    ) -> Result<Swapped, LogError> {
+    ) -> Result<Swap, LogError> {
         let (source, target) = (self.dir_above(current)?, self.dir_above(future)?);
-        let number = u128::from_str_radix(unique, 16).map_err(|_| LogError::NoDirectory)?;
-        let deleted = source.path.join(partition.deleted_dir_name(number));
-        let live = target.path.join(partition.dir_name());
-        self.rename_in(source, current, &deleted)?;
+        let number = u128::from_str_radix(unique, 16).map_err(|_| LogError::Identity {
+            path: future.to_path_buf(),
+            problem: "its name has no number; remove it, and have the partition moved again".to_owned(),
+        })?;
+        Ok(Swap {
+            current: current.to_path_buf(),
+            deleted: source.path.join(partition.deleted_dir_name(number)),
+            future: future.to_path_buf(),
+            live: target.path.join(partition.dir_name()),
+        })
+    }
+
+    /// Puts the log aside and gives its name to the copy, both durably. The copy must be durable and announced.
+    /// Within is whether the copy's new name is durable; if not, its directory is offline.
+    ///
+    /// # Errors
+    /// The disk's. Then the log has its name, or its directory is offline.
+    pub(crate) fn swap(&self, swap: &Swap) -> Result<Result<(), LogError>, LogError> {
+        let (source, target) = (self.dir_above(&swap.current)?, self.dir_above(&swap.future)?);
+        self.rename_in(source, &swap.current, &swap.deleted)?;
         // From here on the copy is the log.
         self.sync_names(source)?;
-        if let Err(error) = self.rename_in(target, future, &live) {
-            let back = self.rename_in(source, &deleted, current).and_then(|()| self.sync_names(source));
+        if let Err(error) = self.rename_in(target, &swap.future, &swap.live) {
+            let back = self.rename_in(source, &swap.deleted, &swap.current);
+            let back = back.and_then(|()| self.sync_names(source));
             // Nothing may be written to what the next start takes for deleted.
             back.inspect_err(|error| source.health.take_offline(&error.to_string()))?;
             return Err(error);
@@ -262,7 +277,7 @@ impl LogDirs {
         let fewer = |logs: usize| Some(logs.saturating_sub(1));
         let _ = source.logs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
         target.logs.fetch_add(1, Ordering::Relaxed);
-        Ok(Swapped { deleted, live, durable })
+        Ok(durable)
     }
 
     /// What the checkpoints of the directory above `deleted` say of a log that was moved away from there is of no

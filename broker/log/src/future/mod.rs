@@ -65,7 +65,7 @@ pub enum Finished {
     /// The copy is the log now; this is the directory of what it replaced, to be removed after a while.
     Swapped(PathBuf),
     /// The log went on too fast, or was cut: more steps are needed.
-    NotYet(FutureLog),
+    NotYet(Box<FutureLog>),
 }
 
 /// The copy of one log. One owner copies, finishes or deletes it; nobody else appends to it.
@@ -209,20 +209,29 @@ impl FutureLog {
     pub fn finish(mut self, dirs: &LogDirs, current: &mut Log, now_ms: i64) -> Result<Finished, FutureError> {
         current.health.check()?;
         if !self.take_rest(current, now_ms)? || self.announced != Some(current.log_start_offset) {
-            return Ok(Finished::NotYet(self));
+            return Ok(Finished::NotYet(Box::new(self)));
         }
         self.log.become_equal_to(current)?;
-        let swapped = dirs.swap(&self.partition, &current.dir(), &self.log.dir(), &self.unique)?;
+        let (log_home, home) = (Arc::clone(&current.home), Arc::clone(&self.log.home));
+        let swap = dirs.plan_swap(&self.partition, &log_home.dir(), &home.dir(), &self.unique)?;
+        log_home.moves_to(&swap.deleted);
+        home.moves_to(&swap.live);
+        let swapped = dirs.swap(&swap);
+        if swapped.is_err() {
+            log_home.renamed(&swap.current);
+            home.renamed(&swap.future);
+        }
+        let durable = swapped?;
+        // Readers that hold an older view still find its files.
+        log_home.renamed(&swap.deleted);
+        home.renamed(&swap.live);
         // Producers whose batches were deleted or compacted away are known to the log alone.
         std::mem::swap(&mut self.log.producers, &mut current.producers);
-        self.log.home.renamed(&swapped.live);
-        // Readers that hold an older view still find its files.
-        current.home.renamed(&swapped.deleted);
         self.log.shared = Arc::clone(&current.shared);
         self.log.publish();
         *current = self.log;
-        swapped.durable?;
-        Ok(Finished::Swapped(swapped.deleted))
+        durable?;
+        Ok(Finished::Swapped(swap.deleted))
     }
 
     /// Whether the copy ends where the log does now.
@@ -275,5 +284,154 @@ impl Log {
         }
         self.write_epochs()?;
         self.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rkafka_record::BatchOptions;
+
+    use super::*;
+    use crate::OpenOptions;
+    use crate::config::LogConfig;
+    use crate::disk::Disk;
+    use crate::disk::mem::{CallKind, Failure, SimDisk};
+    use crate::testing::{NOW_MS, TestLog, batch, config};
+
+    struct World {
+        disk: SimDisk,
+        dirs: LogDirs,
+        log: Log,
+    }
+
+    fn partition() -> TopicPartition {
+        TopicPartition { topic: "t".to_owned(), partition: 0 }
+    }
+
+    impl World {
+        fn new() -> Self {
+            let disk = SimDisk::new();
+            let paths = ["/a".into(), "/b".into()];
+            let dirs = LogDirs::open(Arc::new(disk.clone()), &paths).expect("an empty disk");
+            let config = Arc::new(LogConfig { segment_bytes: 500, ..config() });
+            let log = dirs.create_log(&partition(), "id", config, NOW_MS).expect("room");
+            Self { disk, dirs, log }
+        }
+
+        fn append(&mut self, count: usize) {
+            for _ in 0..count {
+                let base_offset = self.log.log_end_offset();
+                let options = BatchOptions { base_offset, partition_leader_epoch: 1, ..Default::default() };
+                let bytes = batch(options, &[(NOW_MS, None, &"v".repeat(100))]);
+                self.log.append_follower(&bytes, NOW_MS).expect("appends");
+            }
+        }
+
+        fn begin(&self) -> FutureLog {
+            let config = Arc::clone(self.log.config());
+            self.dirs.begin_future(&partition(), "id", 1, 7, config, NOW_MS).expect("room")
+        }
+
+        fn copy(&self, future: &mut FutureLog) {
+            let step = |future: &mut FutureLog| future.step(&self.dirs, &self.log.reader(), 300, NOW_MS);
+            while step(future).expect("copies") != Stepped::CaughtUp {}
+            future.announce(&self.dirs).expect("flushes");
+        }
+
+        fn finish(&mut self, future: FutureLog) -> Result<Finished, FutureError> {
+            future.finish(&self.dirs, &mut self.log, NOW_MS)
+        }
+    }
+
+    fn read_all(reader: &LogReader) -> i64 {
+        let (mut offset, end) = (0, reader.view().log_end_offset);
+        let limits = ReadLimits { max_bytes: 1, upper_offset: i64::MAX, at_least_one_batch: true };
+        while offset < end {
+            let read = reader.read(offset, limits).expect("reads");
+            read.slice.expect("a batch").bytes().expect("reads");
+            offset = read.next_offset;
+        }
+        offset
+    }
+
+    #[test]
+    fn readers_go_on_with_the_copy() {
+        let mut world = World::new();
+        world.append(20);
+        let reader = world.log.reader();
+        let mut future = world.begin();
+        world.copy(&mut future);
+        world.append(3);
+        assert!(matches!(world.finish(future), Ok(Finished::Swapped(_))));
+        assert!(world.log.dir().starts_with("/b"));
+        world.append(2);
+        assert_eq!((read_all(&reader), reader.view().log_end_offset), (25, 25));
+    }
+
+    /// A log is read without its lock, so a file may be opened just when its directory gets another name.
+    #[test]
+    fn files_are_found_while_their_directory_is_renamed() {
+        let mut test = TestLog::new(LogConfig { segment_bytes: 500, ..config() });
+        test.append_plain(20, 100);
+        let test = test.reopened(OpenOptions { recovery_point: 20, ..crate::testing::options() });
+        let (home, reader) = (Arc::clone(&test.log.home), test.log.reader());
+        let (from, to) = (Path::new(crate::testing::DIR), Path::new("/d/t-0.07-delete"));
+        home.moves_to(to);
+        assert_eq!(read_all(&reader), 20);
+        test.log.segments.iter().for_each(|segment| segment.release());
+        test.disk.rename(from, to).expect("renames");
+        assert_eq!(read_all(&reader), 20);
+        home.renamed(to);
+        test.log.segments.iter().for_each(|segment| segment.release());
+        assert_eq!(read_all(&reader), 20);
+    }
+
+    #[test]
+    fn a_gap_that_compaction_left_at_the_end_is_copied() {
+        let mut world = World::new();
+        world.append(5);
+        world.log.skip_to(9, NOW_MS).expect("rolls");
+        let mut future = world.begin();
+        world.copy(&mut future);
+        assert!(matches!(world.finish(future), Ok(Finished::Swapped(_))));
+        assert_eq!(world.log.log_end_offset(), 9);
+        world.append(1);
+        world.log.check_invariants();
+    }
+
+    #[test]
+    fn a_copy_must_be_announced_as_it_is() {
+        let mut world = World::new();
+        world.append(5);
+        world.log.update_high_watermark(5);
+        let mut future = world.begin();
+        world.copy(&mut future);
+        world.log.advance_log_start(2).expect("moves");
+        let Ok(Finished::NotYet(mut future)) = world.finish(future) else {
+            panic!("its start is not durable")
+        };
+        world.copy(&mut future);
+        assert!(matches!(world.finish(*future), Ok(Finished::Swapped(_))));
+        assert_eq!(world.log.log_start_offset(), 2);
+    }
+
+    /// The copy cannot get its name: the log keeps its own, and goes on.
+    #[test]
+    fn a_swap_that_fails_half_way_is_taken_back() {
+        let mut world = World::new();
+        world.append(5);
+        let mut future = world.begin();
+        world.copy(&mut future);
+        world.disk.fail_nth(CallKind::Rename, 2, Failure::Io);
+        let error = world.finish(future).expect_err("a failure").to_string();
+        assert!(error.contains("rename"), "{error}");
+        assert!(world.log.dir().starts_with("/a") && world.log.health().is_online());
+        world.append(2);
+        assert_eq!(read_all(&world.log.reader()), 7);
+        let World { disk, dirs, log } = world;
+        drop((dirs, log));
+        let dirs = LogDirs::open(Arc::new(disk), &["/a".into(), "/b".into()]).expect("opens");
+        let found = dirs.find_logs();
+        assert_eq!((found.len(), found[0].dir, dirs.find_futures().len()), (1, 0, 1));
     }
 }

@@ -185,14 +185,14 @@ impl Script {
         if self.rng.chance(1, 3) {
             // The log goes on, or loses its end, in between.
             if self.rng.chance(1, 2) {
-                self.append()
+                self.append();
             } else {
                 let _ = self.cut_end();
             }
         }
         match future.finish(&self.dirs, &mut self.log, NOW_MS).expect("finishes") {
             Finished::NotYet(future) => {
-                self.future = Some(future);
+                self.future = Some(*future);
                 "not yet".to_owned()
             }
             Finished::Swapped(deleted) => {
@@ -381,7 +381,7 @@ fn finish(
     {}
     copy.announce(dirs).map_err(|error| error.to_string())?;
     match copy.finish(dirs, log, NOW_MS).map_err(|error| error.to_string())? {
-        Finished::NotYet(copy) => Ok(Ok(copy)),
+        Finished::NotYet(copy) => Ok(Ok(*copy)),
         Finished::Swapped(_) => Ok(Err(rkafka_log::LogError::NoDirectory)),
     }
 }
