@@ -121,7 +121,8 @@ impl ControllerHandle {
     /// [`QuorumError::Stopped`] if one of them had died.
     pub async fn shutdown(mut self) -> Result<(), QuorumError> {
         // A leader without its majority commits nothing more.
-        let in_vain = self.quorum.is_leader() && !self.quorum.is_alone() && !self.quorum.was_heard().await;
+        let leads_others = self.quorum.is_leader() && !self.quorum.is_alone();
+        let in_vain = leads_others && (!self.quorum.was_heard().await || self.quorum.has_no_majority().await);
         let limit = if in_vain { Duration::ZERO } else { ENDING_MAX };
         match tokio::time::timeout(limit, &mut self.task).await {
             Ok(ended) => ended.map_err(|error| QuorumError::Stopped(error.to_string()))?,

@@ -119,6 +119,23 @@ async fn stop_all(nodes: Vec<Node>) {
     join_all(nodes.into_iter().map(Node::shutdown)).await;
 }
 
+/// Nodes that are stopped together do not wait for a controller that cannot be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_node_knows_that_there_is_no_majority() {
+    let cluster = Cluster::new(3);
+    let mut nodes = cluster.start_all().await;
+    let last = nodes.remove(0);
+    let quorum = std::sync::Arc::clone(last.controller.quorum());
+    assert!(!quorum.has_no_majority().await, "all are there");
+    nodes.remove(0).shutdown().await;
+    assert!(!quorum.has_no_majority().await, "two of three");
+    nodes.remove(0).shutdown().await;
+    assert!(quorum.has_no_majority().await, "one of three");
+    quorum.lost_majority().await;
+    drop(quorum);
+    last.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_nodes_form_one_cluster_and_keep_it() {
     let cluster = Cluster::new(3);

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::metadata_store::{MetadataStore, call};
+use crate::quorum::Quorum;
 
 /// How soon to try again while the controller does not unfence this broker.
 const RETRY: Duration = Duration::from_millis(20);
@@ -35,6 +36,7 @@ pub(super) struct Membership {
 /// Who registers.
 pub(super) struct Member {
     pub(super) metadata: Arc<dyn MetadataStore>,
+    pub(super) quorum: Arc<Quorum>,
     pub(super) cluster_id: String,
     pub(super) broker: BrokerRegistration,
     /// The epoch of the registration before, if that ended with an orderly stop; -1 otherwise (KIP-966).
@@ -120,10 +122,14 @@ impl Member {
                 tokio::time::sleep(LEAVING).await;
             }
         };
-        if tokio::time::timeout(limit, left).await.is_err() {
-            warn!(
-                "controlled shutdown did not end in time; leaderships that are left move when others notice"
-            );
+        tokio::select! {
+            biased;
+            left = tokio::time::timeout(limit, left) => if left.is_err() {
+                warn!("controlled shutdown did not end in time; leaderships that are left move when others notice");
+            },
+            () = self.quorum.lost_majority() => {
+                info!("controlled shutdown: most voters have ended, so there is nobody to hand leaderships over");
+            }
         }
     }
 

@@ -122,6 +122,7 @@ pub async fn start(file_config: BrokerConfig) -> Result<Node, StartError> {
         Arc::new(if place.alone && place.door == Door::None { Lease::unlimited() } else { Lease::none() });
     let member = Member {
         metadata: metadata.clone(),
+        quorum: Arc::clone(controller.quorum()),
         cluster_id: cluster_id.clone(),
         broker: registration,
         previous_epoch: log_dirs.clean_broker_epoch(),

@@ -272,9 +272,10 @@ impl Quorum {
             || matches!(tokio::time::timeout(CONFIRM_MAX, self.barrier()).await, Ok(Ok(())))
     }
 
-    /// Whether this node leads and a majority has heard it lately; asks nobody.
+    /// Whether this node leads and a majority has heard it lately; asks nobody, and waits for nothing: a leader that was
+    /// just elected and has lost its majority since would wait for ever for its first entry to be applied.
     pub(crate) async fn was_heard(&self) -> bool {
-        self.raft.ensure_linearizable(ReadPolicy::LeaseRead).await.is_ok()
+        self.raft.get_read_log_id(ReadPolicy::LeaseRead).await.is_ok()
     }
 
     /// This node and its disk.
@@ -361,7 +362,7 @@ impl Quorum {
         let Some(to) = voters.into_iter().max_by_key(|id| progress.get(id).copied().flatten()) else {
             return;
         };
-        if !self.was_heard().await {
+        if !self.was_heard().await || self.has_no_majority().await {
             // Without a majority nobody can be elected.
             return;
         }
@@ -369,7 +370,13 @@ impl Quorum {
         if self.raft.trigger().transfer_leader(to).await.is_ok() {
             let wait = self.raft.wait(Some(limit));
             let moved = |leader: Option<u64>| leader.is_some_and(|leader| leader != own);
-            drop(wait.metrics(|metrics| moved(metrics.current_leader), "another leader").await);
+            let waited = wait.metrics(|metrics| moved(metrics.current_leader), "another leader");
+            tokio::select! {
+                // An error says that it took too long.
+                waited = waited => drop(waited),
+                // Who should take over was stopped too.
+                () = self.lost_majority() => {}
+            }
         }
     }
 

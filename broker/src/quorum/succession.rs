@@ -1,4 +1,4 @@
-//! An election at once when the leader's process has ended.
+//! An election at once when the leader's process has ended; no waiting for one when most voters have.
 //!
 //! Raft waits for a silent leader: its followers elect nobody before the lease they gave it and an election timeout are
 //! over, half a second. A process that was killed is not silent: its connections break and its address refuses new
@@ -9,6 +9,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use openraft::raft::TransferLeaderRequest;
 use tokio::sync::watch;
 use tracing::{debug, info};
@@ -23,6 +24,9 @@ const ATTEMPTS: usize = 30;
 
 /// Between two attempts: the sockets of an ending process close one after the other.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How often a node that leaves looks for the other voters.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// When one of the voters that are left asks for votes: first at once or after those with lower ids, then again after
 /// a turn of everybody else.
@@ -96,6 +100,27 @@ impl Quorum {
             }
         }
         false
+    }
+
+    /// Whether so many voters have ended that there can be no leader.
+    pub(crate) async fn has_no_majority(&self) -> bool {
+        let metrics = self.metrics();
+        let own = self.member().id;
+        let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
+        let others = voters.iter().filter(|id| **id != own);
+        let looks = join_all(others.map(|id| self.refuses_connections(*id))).await;
+        let ended = looks.into_iter().filter(|refused| *refused == Some(true)).count();
+        2 * (voters.len() - ended) <= voters.len()
+    }
+
+    /// Returns once so many voters have ended that there can be no leader, which is looked for now and then.
+    pub(crate) async fn lost_majority(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if self.has_no_majority().await {
+                return;
+            }
+        }
     }
 }
 
