@@ -36,14 +36,13 @@ const BY_NAME: &str = "of several bad settings the first by name is told, not th
 
 /// All of them.
 pub(crate) const INTENDED: &[Difference] = &[
-    // SASL, transactions, ACLs, quotas, moves between log directories, the newer group protocols, and what only brokers and controllers send.
+    // SASL, transactions, ACLs, quotas, the newer group protocols, and what only brokers and controllers send.
     difference("api_versions", "key 17", "key 17: 0 to 1", NOT_SERVED),
     difference("api_versions", "key 2", "key 24: 0 to 5", NOT_SERVED),
     difference("api_versions", "key 2", "key 25: 0 to 4", NOT_SERVED),
     difference("api_versions", "key 2", "key 26: 0 to 5", NOT_SERVED),
     difference("api_versions", "key 2", "key 27: 1 to 2", NOT_SERVED),
     difference("api_versions", "key 2", "key 28: 0 to 5", NOT_SERVED),
-    difference("api_versions", "key 3", "key 34: 1 to 2", NOT_SERVED),
     difference("api_versions", "key 3", "key 36: 0 to 2", NOT_SERVED),
     difference("api_versions", "key 3", "key 38: 1 to 3", NOT_SERVED),
     difference("api_versions", "key 3", "key 39: 1 to 2", NOT_SERVED),
