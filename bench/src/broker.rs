@@ -224,6 +224,17 @@ impl Broker {
         self.wait_until_led(topic, partitions)
     }
 
+    /// Sets configurations of a topic, as `key=value`, with rkafka's own command on either product.
+    pub(crate) fn configure(&self, topic: &str, settings: &str) -> Result<()> {
+        let mut command = Command::new(build::rkafka());
+        command.args(["configs", "--bootstrap-server", &self.bootstrap(), "--alter", "--entity-type"]);
+        let output = command.args(["topics", "--entity-name", topic, "--add-config", settings]).output()?;
+        if !output.status.success() {
+            bail!("setting {settings} of {topic}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
     /// Waits until every partition of a topic has a leader.
     pub(crate) fn wait_until_led(&self, topic: &str, partitions: u32) -> Result<()> {
         let begin = Instant::now();

@@ -25,6 +25,8 @@ pub(crate) struct Produce<'a> {
     pub(crate) linger_ms: u32,
     /// Records a second, or as many as go.
     pub(crate) rate: Option<u32>,
+    /// `compression.type`.
+    pub(crate) compression: &'a str,
 }
 
 /// What the producer's tool says at its end.
@@ -46,6 +48,7 @@ pub(crate) fn produce(bootstrap: &str, how: &Produce<'_>) -> Result<Produced> {
     java.args(["--num-records", &how.records.to_string(), "--record-size", &how.record_bytes.to_string()]);
     java.arg("--producer-props").arg(format!("bootstrap.servers={bootstrap}"));
     java.arg(format!("acks={}", how.acks)).arg("enable.idempotence=false");
+    java.arg(format!("compression.type={}", how.compression));
     java.arg(format!("batch.size={}", how.batch_bytes)).arg(format!("linger.ms={}", how.linger_ms));
     let output = Process::run(java, "", LIMIT).success().stdout;
     let last = output.lines().rev().find(|line| line.contains("99.9th")).context("the tool's summary")?;

@@ -2,6 +2,7 @@
 //! from the beginning to the end. Requests are written by hand from the protocol's description, so that neither
 //! product's code takes part; one request costs this side next to nothing.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -69,7 +70,10 @@ pub(crate) fn produce(brokers: &impl Leaders, load: &Load<'_>) -> Result<Achieve
             .map(|connection| {
                 let partition = load.first_partition + connection % load.partitions;
                 let request = request(load, partition, &batch);
-                scope.spawn(move || send_all(&brokers.leader(load.topic, partition)?, load, &request, share))
+                scope.spawn(move || {
+                    let address = brokers.leader(load.topic, partition)?;
+                    send_all(&address, load, share, |_| Cow::Borrowed(request.as_slice()))
+                })
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Ok(()))).collect()
@@ -79,7 +83,27 @@ pub(crate) fn produce(brokers: &impl Leaders, load: &Load<'_>) -> Result<Achieve
     Ok(Achieved { requests, bytes: requests * batch.len() as u64, time: begin.elapsed() })
 }
 
-fn send_all(address: &str, load: &Load<'_>, request: &[u8], requests: u64) -> Result<()> {
+/// The same on one connection, with keys: 0 to `keys`, again and again.
+pub(crate) fn produce_keyed(brokers: &impl Leaders, load: &Load<'_>, keys: u64) -> Result<Achieved> {
+    let begin = Instant::now();
+    let (records, mut bytes) = (u64::from(load.records), 0);
+    let address = brokers.leader(load.topic, load.first_partition)?;
+    send_all(&address, load, load.requests, |number| {
+        let key = |record| format!("{:012}", (number * records + u64::from(record)) % keys);
+        let batch = batch_of(load.records, load.record_bytes, |record| Some(key(record)));
+        bytes += batch.len() as u64;
+        Cow::Owned(request(load, load.first_partition, &batch))
+    })?;
+    Ok(Achieved { requests: load.requests, bytes, time: begin.elapsed() })
+}
+
+/// Sends what `request` gives for each number.
+fn send_all<'a>(
+    address: &str,
+    load: &Load<'_>,
+    requests: u64,
+    mut request: impl FnMut(u64) -> Cow<'a, [u8]>,
+) -> Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let error_at = 4 + 4 + 2 + load.topic.len() + 4 + 4;
@@ -90,7 +114,7 @@ fn send_all(address: &str, load: &Load<'_>, request: &[u8], requests: u64) -> Re
         // One at a time until the first is taken: a topic may be led and its leader not know it yet.
         let in_flight = if answered == 0 { 1 } else { u64::from(load.in_flight) };
         while sent < requests && sent - answered < in_flight {
-            stream.write_all(request)?;
+            stream.write_all(&request(sent))?;
             sent += 1;
         }
         let mut size = [0; 4];
@@ -202,7 +226,7 @@ fn fetch_request(topic: &str, offset: i64, max_bytes: i32) -> Vec<u8> {
 }
 
 /// A Produce request of version 7 for one partition, its size first.
-fn request(load: &Load<'_>, partition: u32, batch: &[u8]) -> Vec<u8> {
+pub(crate) fn request(load: &Load<'_>, partition: u32, batch: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(batch.len() + 64);
     body.extend((-1i16).to_be_bytes());
     body.extend(load.acks.to_be_bytes());
@@ -234,6 +258,11 @@ fn string(into: &mut Vec<u8>, text: &str) {
 
 /// A record batch (magic 2) of `records` equal records without keys.
 pub(crate) fn batch(records: u32, record_bytes: usize) -> Vec<u8> {
+    batch_of(records, record_bytes, |_| None)
+}
+
+/// The same with a key for each record.
+fn batch_of(records: u32, record_bytes: usize, key: impl Fn(u32) -> Option<String>) -> Vec<u8> {
     let now = chrono::Utc::now().timestamp_millis();
     let mut body = Vec::new();
     body.extend(0i16.to_be_bytes());
@@ -247,7 +276,13 @@ pub(crate) fn batch(records: u32, record_bytes: usize) -> Vec<u8> {
     for offset_delta in 0..records {
         let mut record = vec![0, 0];
         varint(&mut record, i64::from(offset_delta));
-        varint(&mut record, -1);
+        match key(offset_delta) {
+            None => varint(&mut record, -1),
+            Some(key) => {
+                varint(&mut record, key.len() as i64);
+                record.extend(key.as_bytes());
+            }
+        }
         varint(&mut record, record_bytes as i64);
         record.extend((0..record_bytes).map(|at| b'a' + (at % 23) as u8));
         record.push(0);

@@ -8,8 +8,13 @@ mod bare;
 mod broker;
 mod clients;
 mod cluster;
+mod codecs;
+mod cold;
+mod compaction;
+mod crowd;
 mod flume;
 mod gap;
+mod group;
 mod java;
 mod load;
 mod many;
@@ -24,8 +29,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::broker::{Broker, Product};
+use crate::report::Report;
 
 /// Benchmarks of rkafka against Apache Kafka.
 #[derive(Parser)]
@@ -34,6 +41,51 @@ struct Cli {
     #[command(subcommand)]
     what: What,
 }
+
+/// How often something is measured, and where its figures go.
+#[derive(clap::Args)]
+struct Rounds {
+    /// Rounds; each runs both products.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Adds to the figures that are saved, where one run of all rounds would take too long.
+    #[arg(long)]
+    add: bool,
+    /// Where the figures are saved.
+    #[arg(long, default_value = "docs/benchmarks")]
+    save: PathBuf,
+}
+
+impl Rounds {
+    /// Runs `round` with both products in turn, as often as wanted; saves the figures as `name`.
+    fn run(
+        &self,
+        name: &str,
+        megabytes: u64,
+        round: impl Fn(Product, &mut Note<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Self { rounds, add, save } = self;
+        let mut report = match add {
+            true => Report::continued(save, name, *rounds, megabytes)?,
+            false => Report::new(*rounds, megabytes),
+        };
+        for _ in 0..*rounds {
+            for product in Product::BOTH {
+                eprintln!("{product:?}");
+                round(product, &mut |scenario, unit, value| {
+                    eprintln!("  {scenario}: {value:.3} {unit}");
+                    report.add(product, scenario, unit, value);
+                })?;
+            }
+            report.save(save, name)?;
+        }
+        println!("{}", report.markdown());
+        Ok(())
+    }
+}
+
+/// Notes a figure: the scenario, the unit, the value.
+type Note<'a> = dyn FnMut(&str, &str, f64) + 'a;
 
 #[derive(Subcommand)]
 enum What {
@@ -84,6 +136,32 @@ enum What {
         /// Where the figures are saved.
         #[arg(long, default_value = "docs/benchmarks")]
         save: PathBuf,
+    },
+    /// Many clients that want little: 1,000 connections at a record a second each, a group of 200 members.
+    Crowd(Rounds),
+    /// Compression codecs: passed through as sent, and recompressed by the broker.
+    Codecs {
+        /// Megabytes written with each codec.
+        #[arg(long, default_value_t = 200)]
+        megabytes: u64,
+        #[command(flatten)]
+        rounds: Rounds,
+    },
+    /// Compaction of a keyed topic.
+    Compaction {
+        /// Megabytes of the topic.
+        #[arg(long, default_value_t = 5000)]
+        megabytes: u64,
+        #[command(flatten)]
+        rounds: Rounds,
+    },
+    /// A consumer that reads a topic from the disk while another topic is written.
+    Cold {
+        /// Megabytes of the topic that is read.
+        #[arg(long, default_value_t = 2000)]
+        megabytes: u64,
+        #[command(flatten)]
+        rounds: Rounds,
     },
     /// The ingest agent and Apache Flume: a file of GBK lines through the tutorial's agent file, and a tuned one.
     Flume {
@@ -180,6 +258,7 @@ enum What {
 }
 
 fn main() -> Result<()> {
+    raise_limit_of_files()?;
     match Cli::parse().what {
         What::Race { megabytes, only, rounds, save } => {
             race::run(&race::Plan { megabytes, rounds, only }, &save)
@@ -190,6 +269,16 @@ fn main() -> Result<()> {
         }
         What::Cluster { megabytes, rounds, only, add, save } => {
             three::run(&three::Plan { megabytes, rounds, only, add }, &save)
+        }
+        What::Crowd(rounds) => rounds.run("crowd", 0, crowd::round),
+        What::Codecs { megabytes, rounds } => {
+            rounds.run("codecs", megabytes, |product, note| codecs::round(product, megabytes, note))
+        }
+        What::Compaction { megabytes, rounds } => {
+            rounds.run("compaction", megabytes, |product, note| compaction::round(product, megabytes, note))
+        }
+        What::Cold { megabytes, rounds } => {
+            rounds.run("cold", megabytes, |product, note| cold::round(product, megabytes, note))
         }
         What::Flume { megabytes, rounds, only, save } => flume::run(megabytes, rounds, &only, &save),
         What::Load {
@@ -231,6 +320,12 @@ fn main() -> Result<()> {
             _ => bare::source(&file),
         },
     }
+}
+
+/// As many open files as the system allows, for this program's connections and for the brokers it starts.
+fn raise_limit_of_files() -> Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
 /// One load with nothing but its cost told, and a profiler beside it if wanted.

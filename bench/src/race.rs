@@ -149,6 +149,7 @@ impl Round<'_> {
             batch_bytes: java.batch_bytes,
             linger_ms: java.linger_ms,
             rate: None,
+            compression: "none",
         };
         let produced = java::produce(&broker.bootstrap(), &how)?;
         let spent = (cpu(pid)? - before).as_secs_f64();
@@ -280,6 +281,7 @@ impl Round<'_> {
                 batch_bytes: 16_384,
                 linger_ms: 0,
                 rate: Some(5000),
+                compression: "none",
             };
             let before = cpu(broker.pid()?)?;
             let produced = java::produce(&broker.bootstrap(), &how)?;

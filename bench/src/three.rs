@@ -148,6 +148,7 @@ impl Round<'_> {
             batch_bytes: 16_384,
             linger_ms: if rate.is_some() { 0 } else { 1 },
             rate,
+            compression: "none",
         };
         let before = cluster.cpu()?;
         let produced = java::produce(&cluster.bootstrap(), &how)?;
