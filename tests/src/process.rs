@@ -128,6 +128,21 @@ impl Process {
     /// Sends `signal`; a process that is already gone is not an error.
     pub fn signal(&self, signal: Signal) {
         let _ = kill_process(self.pid(), signal);
+        if signal == Signal::STOP {
+            crate::wait::until("the process to stand still", || self.stands_still().then_some(()));
+        }
+    }
+
+    /// Whether every thread is stopped, or the process has ended. SIGSTOP takes effect only once a thread of the process
+    /// runs, and on a busy machine it serves a request or two before.
+    fn stands_still(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return true };
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state stands behind the name, which is in parentheses and may hold any character.
+            let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
+        })
     }
 
     /// Closes standard input and waits for the end.
