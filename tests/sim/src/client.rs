@@ -288,6 +288,10 @@ pub(crate) struct Consumer {
     /// The connection it fetches on.
     pub(crate) connection: u64,
     leader: Option<BrokerId>,
+    /// The newest leader epoch it has heard of. Older metadata is not believed, and the leader is asked for this
+    /// epoch: a leader that woke up and does not know it is deposed would call offsets beyond its own log out of
+    /// range, and its consumer would begin anew (KIP-320).
+    leader_epoch: i32,
     asked_ms: Option<u64>,
     next_ms: u64,
 }
@@ -302,6 +306,7 @@ impl Consumer {
             position: 0,
             connection: 0,
             leader: None,
+            leader_epoch: -1,
             asked_ms: None,
             next_ms: 0,
         }
@@ -315,7 +320,7 @@ impl Consumer {
     /// Reads this partition from the start.
     pub(crate) fn begin(&mut self, partition: PartitionId) {
         self.partition = Some(partition);
-        self.position = 0;
+        (self.position, self.leader_epoch) = (0, -1);
         self.give_up(0);
     }
 
@@ -335,10 +340,16 @@ impl Consumer {
         }
         if self.leader.is_none() {
             let topic = image?.topics().by_id(partition.topic)?;
-            self.leader = topic.partition(partition.index)?.leader;
+            let state = topic.partition(partition.index)?;
+            if state.leader_epoch < self.leader_epoch {
+                return None;
+            }
+            (self.leader, self.leader_epoch) = (state.leader, state.leader_epoch);
         }
+        let leader = self.leader?;
         self.asked_ms = Some(now_ms);
-        Some((self.leader?, Body::Consume { partition, offset: self.position }))
+        let current_leader_epoch = self.leader_epoch;
+        Some((leader, Body::Consume { partition, offset: self.position, current_leader_epoch }))
     }
 
     /// A broker answered on the present connection. `committed_end`: so far is committed for sure.

@@ -47,7 +47,7 @@ pub(crate) enum ProduceError {
 /// Why a broker gave no records to a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConsumeError {
-    /// It does not lead.
+    /// It does not lead, or not in the epoch it was asked for.
     NotLeader,
     /// The offset is outside the log.
     OutOfRange {
@@ -154,6 +154,8 @@ pub(crate) enum Body {
         partition: PartitionId,
         /// From where.
         offset: i64,
+        /// The leader epoch of the client's metadata (KIP-320).
+        current_leader_epoch: i32,
     },
     /// The answer.
     Consumed {

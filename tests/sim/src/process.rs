@@ -384,8 +384,8 @@ impl Process {
                     Err(stop) => Err(stop),
                 }
             }
-            Body::Consume { partition, offset } => {
-                let result = self.consume(*partition, *offset)?;
+            Body::Consume { partition, offset, current_leader_epoch } => {
+                let result = self.consume(*partition, *offset, *current_leader_epoch)?;
                 let (partition, offset) = (*partition, *offset);
                 context.answer(message, Body::Consumed { partition, offset, result });
                 Ok(())
@@ -477,9 +477,17 @@ impl Process {
         }
     }
 
-    fn consume(&self, id: PartitionId, offset: i64) -> Result<Result<Consumed, ConsumeError>, Stop> {
+    fn consume(
+        &self,
+        id: PartitionId,
+        offset: i64,
+        current_leader_epoch: i32,
+    ) -> Result<Result<Consumed, ConsumeError>, Stop> {
         let Some(replica) = self.replicas.get(&id) else { return Ok(Err(ConsumeError::NotLeader)) };
         let Some(leader) = &replica.leader else { return Ok(Err(ConsumeError::NotLeader)) };
+        if leader.leader_epoch() != current_leader_epoch {
+            return Ok(Err(ConsumeError::NotLeader));
+        }
         let high_watermark = replica.log.high_watermark();
         let limits = ReadLimits { max_bytes: 4096, upper_offset: high_watermark, at_least_one_batch: true };
         let read = match replica.log.reader().read(offset, limits) {
