@@ -26,7 +26,7 @@ struct Cluster {
     client_port: u16,
     quorum_port: u16,
     nodes: [Option<Process>; 3],
-    /// Settings beside those of the tutorial, by node.
+    /// Settings beside those of the tutorial, by node; `{data}` is its log directory.
     more: fn(usize) -> String,
 }
 
@@ -57,12 +57,12 @@ impl Cluster {
 
     fn command(&self, node: usize, list: &str) -> Command {
         let file = self.dir.path().join(format!("server-{node}.properties"));
+        let data = self.dir.path().join(format!("data-{node}")).display().to_string();
         let text = format!(
-            "broker.id={node}\nlog.dirs={}\nzookeeper.connect={list}\ndelete.topic.enable=true\n\
+            "broker.id={node}\nlog.dirs={data}\nzookeeper.connect={list}\ndelete.topic.enable=true\n\
              listeners=PLAINTEXT://{}\n{}",
-            self.dir.path().join(format!("data-{node}")).display(),
             self.address(node),
-            (self.more)(node)
+            (self.more)(node).replace("{data}", &data)
         );
         std::fs::write(&file, text).expect("a writable directory");
         let mut command = Command::new(build::rkafka());

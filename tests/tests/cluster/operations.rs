@@ -162,6 +162,47 @@ fn a_generated_plan_is_carried_out() {
     cluster.stop_all();
 }
 
+/// The stock tool moves a replica to another broker and into one of its directories, and then between its directories.
+#[test]
+fn a_reassignment_names_log_directories() {
+    let mut cluster = Cluster::start_with(|_| "log.dirs={data},{data}-b\n".to_owned());
+    let _ = cluster.topics(0, &["--create", "--topic", "t", "--replica-assignment", "0:1"]).success();
+    let producer = tool::console_producer(Stock::Kafka43);
+    let write = |cluster: &Cluster, text: &str| {
+        let args =
+            ["--bootstrap-server", &cluster.address(0), "--topic", "t", "--producer-property", "acks=all"];
+        let _ = Stock::Kafka43.run_with_input(producer, &args, text).success();
+    };
+    write(&cluster, "a\nb\nc\n");
+    for place in ["data-2-b", "data-2"] {
+        let directory = cluster.dir.path().join(place);
+        let file = cluster.dir.path().join(format!("{place}.json")).display().to_string();
+        let text = format!(
+            "{{\"version\":1,\"partitions\":[{{\"topic\":\"t\",\"partition\":0,\"replicas\":[2,1],\
+             \"log_dirs\":[\"{}\",\"any\"]}}]}}",
+            directory.display()
+        );
+        std::fs::write(&file, text).expect("a writable directory");
+        let file = ["--reassignment-json-file", file.as_str()];
+        let begun = stock(&cluster, &[&["--execute"], &file[..]].concat()).success().stdout;
+        let started = format!("Successfully started moving log directory to {}", directory.display());
+        assert!(begun.contains(&started), "{begun}");
+        wait::until("the moves to end", || {
+            let verified = own(&cluster, &[&["--verify"], &file[..]].concat()).success().stdout;
+            (!verified.contains("in progress")).then_some(())
+        });
+        let verified = same(&cluster, &[&["--verify"], &file[..]].concat());
+        assert!(verified.contains("Reassignment of replica t-0-2 completed successfully.\n"), "{verified}");
+        assert!(directory.join("t-0").is_dir(), "{place}");
+        write(&cluster, &format!("{place}\n"));
+    }
+    let server = cluster.address(0);
+    let read = ["console-consumer", "--bootstrap-server", &server, "--topic", "t", "--from-beginning"];
+    let read = rkafka(&[&read[..], &["--max-messages", "5"]].concat());
+    assert_eq!(read.success().stdout, "a\nb\nc\ndata-2-b\ndata-2\n");
+    cluster.stop_all();
+}
+
 #[test]
 fn health_is_told_and_leaderships_are_handed_over() {
     let mut cluster = Cluster::start();

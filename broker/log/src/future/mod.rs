@@ -165,8 +165,8 @@ impl FutureLog {
         Ok(())
     }
 
-    /// Remembers up to where the log in the directory `current` is compacted as copying begins: what is compacted later may have been copied
-    /// before.
+    /// Remembers up to where the log in the directory `current` is compacted as copying begins: what is compacted
+    /// later may have been copied before.
     pub fn note_cleaned(&mut self, dirs: &LogDirs, current: &Path) {
         self.cleaned_to = dirs.cleaned_to(&self.partition, current);
     }
