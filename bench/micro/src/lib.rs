@@ -9,6 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rkafka_core::coordinator::CoordinatorShard;
+use rkafka_core::group::request::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic};
+use rkafka_core::group::{GroupConfig, GroupRequest, ReplyToken};
+use rkafka_core::ids::{BrokerId, TopicId};
+use rkafka_core::image::{Image, MetadataBatch, MetadataRecord, Partition, PartitionChange};
+use rkafka_core::time::Now;
 use rkafka_log::disk::real::RealDisk;
 use rkafka_log::{AppendContext, AppendOrigin, Log, LogConfig, OpenOptions, ReadLimits, ValidBatch};
 use rkafka_record::{BatchBuilder, BatchOptions};
@@ -28,10 +34,12 @@ const RECORDS: usize = 16;
 const RECORD_BYTES: usize = 1000;
 /// Batches in the log that is read and recovered: about 16 MiB.
 const BATCHES: i64 = 1000;
-/// Partitions in a fetch answer.
+/// Partitions in a fetch answer, and in a commit.
 const PARTITIONS: i32 = 12;
 /// The Produce version of Java clients 2.1 and later, and one of current ones.
 const PRODUCE_VERSION: i16 = 9;
+/// Topics in the image to which a change is applied, each of [`PARTITIONS`].
+const TOPICS: u16 = 1000;
 
 /// What a case does once; set-up is done when it is made.
 pub type Work = Box<dyn FnMut()>;
@@ -40,13 +48,15 @@ pub type Work = Box<dyn FnMut()>;
 pub type Make = fn() -> Work;
 
 /// All cases by name.
-pub const CASES: [(&str, Make); 6] = [
+pub const CASES: [(&str, Make); 8] = [
     ("frame walk and decode", frame),
     ("batch check", batch_check),
     ("append", append),
     ("index look-up", index_look_up),
     ("fetch assembly", fetch_assembly),
     ("recovery scan", recovery_scan),
+    ("coordinator step", coordinator_step),
+    ("metadata apply", metadata_apply),
 ];
 
 /// The case of this name, ready to run.
@@ -168,6 +178,70 @@ fn recovery_scan() -> Work {
     drop(log);
     Box::new(move || {
         black_box(open(dir.path(), 0));
+    })
+}
+
+/// A group's commit of 12 offsets, from the request to the answer: checked, written as a batch, replayed, and answered
+/// once it is committed.
+fn coordinator_step() -> Work {
+    let now = Now { mono_ms: 1, wall_ms: NOW_MS };
+    let partition = |partition| OffsetCommitPartition {
+        partition,
+        offset: 1_000_000,
+        leader_epoch: 1,
+        metadata: String::new(),
+    };
+    let topic = OffsetCommitTopic {
+        topic: "orders".to_owned(),
+        topic_id: TopicId([1; 16]),
+        partitions: (0..PARTITIONS).map(partition).collect(),
+    };
+    let commit = OffsetCommitRequest {
+        group_id: "billing".to_owned(),
+        generation_id: -1,
+        topics: vec![topic],
+        ..OffsetCommitRequest::default()
+    };
+    let commit = GroupRequest::OffsetCommit(commit);
+    let mut shard = CoordinatorShard::new(GroupConfig::default());
+    let _ = shard.start_loading();
+    let _ = shard.finish_loading(now, 0);
+    let mut end = 0;
+    Box::new(move || {
+        let effects = shard.handle(now, ReplyToken(7), &commit);
+        let batch = effects.append.expect("a commit is written");
+        let waiting = shard.on_append(now, Ok(end));
+        assert!(waiting.append.is_none() && waiting.replies.is_empty());
+        end += batch.record_count;
+        let answered = shard.on_high_watermark(now, end);
+        assert_eq!(answered.replies.len(), 1);
+        black_box(&answered);
+    })
+}
+
+/// Applying a change of one partition's ISR to the image of a cluster with 12,000 partitions.
+fn metadata_apply() -> Work {
+    let brokers = || [BrokerId(1), BrokerId(2), BrokerId(3)].into_iter().collect();
+    let id = |topic: u16| {
+        let [high, low] = topic.to_be_bytes();
+        TopicId([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, high, low])
+    };
+    let records = (0..TOPICS).flat_map(|topic| {
+        let name = MetadataRecord::Topic { name: format!("orders-{topic}"), id: id(topic) };
+        let partitions = (0..PARTITIONS).map(move |index| MetadataRecord::Partition {
+            topic: id(topic),
+            index,
+            partition: Partition::new(brokers(), brokers()),
+        });
+        std::iter::once(name).chain(partitions)
+    });
+    let image = Image::from_snapshot(1, &records.collect::<Vec<_>>()).expect("a snapshot");
+    let isr = [BrokerId(1), BrokerId(3)].into_iter().collect();
+    let change = PartitionChange { isr: Some(isr), ..PartitionChange::default() };
+    let record = MetadataRecord::PartitionChange { topic: id(TOPICS / 2), index: 3, change };
+    let batch = MetadataBatch { previous_sequence: 1, records: vec![record] };
+    Box::new(move || {
+        black_box(image.apply(&batch).expect("follows the snapshot"));
     })
 }
 
