@@ -18,13 +18,20 @@ pub fn until<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
 ///
 /// # Panics
 /// When the condition did not come true in time; the message names `what`.
-pub fn until_within<T>(patience: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn until_within<T>(patience: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    within(patience, condition).unwrap_or_else(|| panic!("waited {patience:?} in vain for: {what}"))
+}
+
+/// Polls `condition` until it yields a value, or gives up after `patience`.
+pub fn within<T>(patience: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         if let Some(value) = condition() {
-            return value;
+            return Some(value);
         }
-        assert!(start.elapsed() < patience, "waited {patience:?} in vain for: {what}");
+        if start.elapsed() >= patience {
+            return None;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -81,6 +81,7 @@ impl Filler {
         let thread = std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 take_all_room(&mut file);
+                // Room that retention or a cut makes is taken at once, but not all of a core.
                 std::thread::sleep(Duration::from_millis(5));
             }
         });

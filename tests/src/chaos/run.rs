@@ -313,20 +313,19 @@ impl<'a> Run<'a> {
     /// Waits until all replicas of a partition hold the same bytes.
     fn compare_replicas(&self) {
         for partition in 0..PARTITIONS {
-            let mut last = Some("none were found".to_owned());
-            let patience = std::time::Instant::now() + PATIENCE;
-            while std::time::Instant::now() < patience {
+            let mut difference = "none were found".to_owned();
+            let same = wait::within(PATIENCE, || {
                 let logs = self.cluster.replica_logs(TOPIC, partition);
-                last = match logs.len() {
+                let found = match logs.len() {
                     0..3 => Some(format!("only {} were found", logs.len())),
                     _ => replicas::difference(&logs),
                 };
-                if last.is_none() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            if let Some(difference) = last {
+                found.map_or(Some(()), |found| {
+                    difference = found;
+                    None
+                })
+            });
+            if same.is_none() {
                 self.shared.found(format!("replicas of partition {partition} differ: {difference}"));
             }
         }

@@ -196,7 +196,7 @@ pub(super) async fn produce(shared: Arc<Shared>, kind: Kind) {
     while !shared.stopped() {
         match Producer::connect(kind.config(shared.client())).await {
             Ok(producer) => live(&shared, kind, producer).await,
-            // Nobody could be reached.
+            // Nobody could be reached: tried again until somebody can.
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
@@ -211,6 +211,7 @@ async fn live(shared: &Arc<Shared>, kind: Kind, producer: Producer) {
         if shared.stopped() || (kind == Kind::Reborn && sequence == LIFE) {
             break;
         }
+        // The load's own rhythm: without gaps every batch would be full.
         if random.u8(..10) == 0 {
             tokio::time::sleep(PAUSE * random.u32(1..10)).await;
         }
@@ -307,6 +308,7 @@ pub(super) async fn consume(
     let consumer = loop {
         match Consumer::connect(config.clone()).await {
             Ok(consumer) => break consumer,
+            // As above.
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     };
